@@ -1,0 +1,172 @@
+"""The one error tree of docmap.
+
+```
+DocmapError
+├── InvalidModel (TypeError)             a document class that cannot work
+├── InvalidValue (ValueError)            a value no engine could keep; nothing was written
+├── InvalidQuery (ValueError)            a query that has no meaning; nothing was read
+│   └── ScanRefused                      allow_scan=False and no index serves the query
+├── ProcessorDoesNotExist                a manager has nothing registered for a value
+│   ├── LookupProcessorDoesNotExist
+│   └── DataProcessorDoesNotExist
+├── DocumentNotFound (KeyError)
+├── MultipleFound
+├── DuplicateKey                         a key or a unique index is taken
+├── StaleDocument                        somebody else wrote the document since it was loaded
+├── InvalidRecord                        a stored record that does not fit its class
+├── InvalidConfig                        an unknown scheme, option or alias, a missing extra
+├── NoStorage                            a document that knows no storage
+├── AlreadyConnected (RuntimeError)
+├── Unsupported                          an ability that this engine does not have
+└── StorageError                         the engine failed; its exception is the cause
+    ├── NotConnected
+    ├── StoreLocked
+    ├── StorageFull
+    ├── CorruptStore
+    └── ForeignStore                     the file belongs to another program or a newer docmap
+```
+
+Every error says who cannot do what, where, and what to do instead. What a program may need is in
+attributes (see `DocmapError`), never only in the text. Messages hold no stored values, keys or
+credentials unless the environment variable `DOCMAP_DEBUG` is `1`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def shown(value: object) -> str:
+    """`value` for a message: its repr while debugging, else only its type."""
+    if os.environ.get("DOCMAP_DEBUG") == "1":
+        return repr(value)
+    return f"<{type(value).__name__}>"
+
+
+class DocmapError(Exception):
+    """The root: catch this to catch whatever docmap raises by itself.
+
+    Attributes (None where they do not apply): `engine` (the URL scheme), `collection`, `field`
+    (a dotted path), `key`, `index`, `fields`, `path` (a file), `suggestions`, `plan`, `done` (how many documents of a bulk call were written).
+    """
+
+    engine: str | None = None
+    collection: str | None = None
+    field: str | None = None
+    key: Any = None
+    index: str | None = None
+    fields: tuple[str, ...] = ()
+    path: str | None = None
+    suggestions: tuple[str, ...] = ()
+    plan: Any = None
+    done: int | None = None
+
+    def __init__(self, message: str, **attributes: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        for name, value in attributes.items():
+            if not hasattr(DocmapError, name):
+                raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        attributes = {name: value for name, value in self.__dict__.items() if name != "message"}
+        return (_rebuild, (type(self), self.message, attributes))
+
+
+def _rebuild(cls: type[DocmapError], message: str, attributes: dict[str, Any]) -> DocmapError:
+    error = cls(message)
+    error.__dict__.update(attributes)
+    return error
+
+
+class InvalidModel(DocmapError, TypeError):
+    """The document class cannot work as it is declared."""
+
+
+class InvalidValue(DocmapError, ValueError):
+    """A value that no engine could keep, or of another type than declared."""
+
+
+class InvalidQuery(DocmapError, ValueError):
+    """The query names an unknown field or lookup, or compares what cannot be compared."""
+
+
+class ScanRefused(InvalidQuery):
+    """`allow_scan=False`, and the plan (attribute `plan`) would read the whole collection."""
+
+
+class ProcessorDoesNotExist(DocmapError):
+    """A manager has no processor for what it was asked."""
+
+
+class LookupProcessorDoesNotExist(ProcessorDoesNotExist):
+    """A LookupManager has no processor for the operation."""
+
+
+class DataProcessorDoesNotExist(ProcessorDoesNotExist):
+    """A ConverterManager has no processor for the data type."""
+
+
+class DocumentNotFound(DocmapError, KeyError):
+    """No document has this key, or none matches."""
+
+
+class MultipleFound(DocmapError):
+    """More than one document matches where exactly one was asked for."""
+
+
+class DuplicateKey(DocmapError):
+    """The key, or the values of the unique index `index` over `fields`, are taken."""
+
+
+class StaleDocument(DocmapError):
+    """The stored document is newer than the one in memory, or was deleted."""
+
+
+class InvalidRecord(DocmapError):
+    """A stored record does not fit the class it is loaded as."""
+
+
+class InvalidConfig(DocmapError):
+    """An unknown scheme, option or alias, or an engine whose extra is not installed."""
+
+
+class NoStorage(DocmapError):
+    """The document was neither loaded nor saved, and no default storage is configured."""
+
+
+class AlreadyConnected(DocmapError, RuntimeError):
+    """`connect()` on a storage that is open; `reconnect()` closes and opens it again."""
+
+
+class Unsupported(DocmapError):
+    """The engine does not have the ability that was asked for."""
+
+
+class StorageError(DocmapError):
+    """The engine failed; its own exception is the cause."""
+
+
+class NotConnected(StorageError):
+    """The storage is closed, or was opened by the parent process before a fork."""
+
+
+class StoreLocked(StorageError):
+    """Another process or connection holds the store."""
+
+
+class StorageFull(StorageError):
+    """No space is left; what was acknowledged before is intact."""
+
+
+class CorruptStore(StorageError):
+    """The store's bytes are damaged."""
+
+
+class ForeignStore(StorageError):
+    """The file was made by another program, or by a newer docmap."""

@@ -1,0 +1,90 @@
+"""What the planner asks of an engine: native conditions, records, and how it would find them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from docmap.query.managers import LookupManager
+from docmap.query.nodes import And, Not, Or
+from docmap.query.order import OrderTerm
+from docmap.query.paths import Path
+from docmap.schema.readers import to_wire
+from docmap.schema.schema import Schema
+from docmap.schema.types import ANY, FieldType
+
+Record = tuple[bytes | str, int]
+"""A stored document's bytes, and its revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """An engine's own form of a condition; a superset of the matches unless `exact`."""
+
+    condition: Any
+    exact: bool = True
+
+
+NativeNode = Native | And | Or | Not
+"""A tree of native conditions: And, Or and Not with Native leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeQuery:
+    """What an engine is asked to run: a condition, an order of its own, a slice."""
+
+    condition: Any = None
+    order: tuple[OrderTerm, ...] = ()
+    offset: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """How an engine would run a query: the index it uses, or that it reads everything."""
+
+    indexes: tuple[str, ...] = ()
+    scan: bool = True
+    documents: int = 0
+    """About how many documents the collection has."""
+    detail: tuple[str, ...] = field(default=())
+    """The engine's own words."""
+    statement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCodec:
+    """The third argument of an adapter's lookup processor: the place that is compared."""
+
+    type: FieldType
+    schema: Schema
+    engine: Any
+
+    def to_db(self, value: Any) -> Any:
+        """A logical operand in the form in which the engine stores it at this place."""
+        kind = self.type
+        if kind.kind in {"list", "set", "tuple"} and not isinstance(value, list):
+            kind = kind.item or ANY
+        return to_wire(kind, value)
+
+
+class Engine(Protocol):
+    """The hooks of a storage adapter that the planner calls; docmap.storage.base documents them."""
+
+    scheme: ClassVar[str]
+    lookups: ClassVar[LookupManager]
+
+    def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]: ...
+
+    def _count(self, schema: Schema, condition: Any) -> int: ...
+
+    def _distinct(self, schema: Schema, path: Path, type: FieldType, condition: Any) -> Any: ...
+
+    def _delete_matching(self, schema: Schema, condition: Any) -> int: ...
+
+    def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int: ...
+
+    def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool: ...
+
+    def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan: ...

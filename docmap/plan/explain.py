@@ -1,0 +1,94 @@
+"""`explain()`: the plan as text for people and as data for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docmap.plan.engine import Engine, EnginePlan
+from docmap.plan.plan import Plan
+from docmap.query.nodes import TRUE
+from docmap.query.text import order_text, text
+
+
+class Explanation:
+    """How a query runs: `str()` for people, `.data` for programs.
+
+    `.data` has `engine`, `collection`, `condition`, `native` (whether all of it), `residual`,
+    `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    @property
+    def scan(self) -> bool:
+        """True if the engine reads the whole collection."""
+        return bool(self.data["scan"])
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The names of the indexes that the engine uses."""
+        return tuple(self.data["indexes"])
+
+    def __str__(self) -> str:
+        data = self.data
+        lines = [
+            f"{data['collection']} on {data['engine']}: {_reach(data)}",
+            f"  where     {data['condition']}",
+        ]
+        if data["residual"]:
+            lines.append(f"  residual  {data['residual']}  (filtered by docmap: {data['why']})")
+        if data["order"]:
+            place = "the engine's order" if data["order_native"] else "sorted by docmap"
+            lines.append(f"  order     {data['order']}  ({place})")
+        if data["offset"] or data["limit"] is not None:
+            place = "cut by the engine" if data["slice_native"] else "cut by docmap"
+            end = "" if data["limit"] is None else data["offset"] + data["limit"]
+            lines.append(f"  slice     [{data['offset']}:{end}]  ({place})")
+        if data["statement"]:
+            lines.append(f"  statement {data['statement']}")
+        lines.extend(f"  engine    {line}" for line in data["detail"])
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Explanation {self.data['collection']} on {self.data['engine']}>"
+
+
+def explain(engine: Engine, plan: Plan) -> Explanation:
+    """The explanation of a plan, with the engine's own account of it."""
+    request = plan.request
+    own = EnginePlan(scan=False) if request.empty else engine._explain(request.schema, plan.native)
+    residual = plan.residual
+    return Explanation(
+        {
+            "engine": engine.scheme,
+            "collection": request.schema.collection,
+            "condition": text(request.condition),
+            "native": residual is None,
+            "residual": text(residual) if residual is not None else "",
+            "why": f"{engine.scheme} has no exact form of it" if residual is not None else "",
+            "order": order_text(request.order),
+            "order_native": plan.ordered,
+            "offset": request.offset,
+            "limit": request.limit,
+            "slice_native": plan.exact,
+            "indexes": list(own.indexes),
+            "scan": own.scan,
+            "documents": own.documents,
+            "statement": own.statement,
+            "detail": list(own.detail),
+            "empty": request.empty,
+        }
+    )
+
+
+def _reach(data: dict[str, Any]) -> str:
+    if data["empty"]:
+        return "nothing can match, nothing is read"
+    if data["scan"]:
+        return "reads every document" + ("" if data["condition"] != text(TRUE) else " (no condition)")
+    if data["indexes"]:
+        return "uses " + ", ".join(data["indexes"])
+    return "native"

@@ -1,0 +1,74 @@
+"""The plan of a query: what runs natively, what stays residual, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from docmap.plan.engine import Engine, NativeQuery
+from docmap.plan.split import asking, split
+from docmap.query.nodes import FALSE, TRUE, Node
+from docmap.query.order import OrderTerm
+from docmap.schema.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a query asks for, bound and independent of any engine."""
+
+    schema: Schema
+    condition: Node = TRUE
+    order: tuple[OrderTerm, ...] = ()
+    """Empty where no order is promised."""
+    offset: int = 0
+    limit: int | None = None
+    allow_scan: bool = True
+
+    @property
+    def sliced(self) -> bool:
+        """True if the request takes only a part of the matches."""
+        return bool(self.offset) or self.limit is not None
+
+    @property
+    def empty(self) -> bool:
+        """True if nothing can match, so that nothing needs to be read."""
+        return self.limit == 0 or self.condition == FALSE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one request runs on one engine."""
+
+    request: Request
+    native: NativeQuery
+    residual: Node | None
+    ordered: bool
+    """The engine's order is the wanted one."""
+
+    @property
+    def exact(self) -> bool:
+        """True if the engine needs no help: slice, count, distinct and delete run natively."""
+        return self.residual is None and self.ordered
+
+
+def make(engine: Engine, request: Request) -> Plan:
+    """The plan of a request: native where the engine's form is exact, residual elsewhere."""
+    native, residual = split(request.condition, asking(engine, request.schema))
+    ordered = not request.order or engine._orders(request.schema, request.order)
+    query = NativeQuery(native, request.order if ordered else ())
+    if residual is None and ordered:
+        query = replace(query, offset=request.offset, limit=request.limit)
+    return Plan(request, query, residual, ordered)
+
+
+def with_key(schema: Schema, terms: tuple[OrderTerm, ...]) -> tuple[OrderTerm, ...]:
+    """The order made total: the key last, in the direction of the term before it."""
+    key: Any = schema.key_path
+    kept: list[OrderTerm] = []
+    for term in terms:
+        if term.path not in {one.path for one in kept}:
+            kept.append(term)
+        if term.path == key:
+            return tuple(kept)
+    descending = kept[-1].descending if kept else False
+    return (*kept, OrderTerm(key, descending, schema.key_field.type))

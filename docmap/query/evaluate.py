@@ -1,0 +1,114 @@
+"""The oracle: what a bound condition, an order and a projection mean for one stored document.
+
+It works on logical trees (dicts, lists and portable values under their storage names), knows no
+models and does no I/O.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from functools import cmp_to_key
+from typing import Any, TypeVar
+
+from docmap.query.lookups import VOCABULARY
+from docmap.query.nodes import And, Compare, Element, Keyword, Node, Not, Or
+from docmap.query.order import OrderTerm
+from docmap.query.paths import Path, each_value, getter
+from docmap.values import MISSING, distinct, order_key
+
+Predicate = Callable[[Any], bool]
+T = TypeVar("T")
+
+
+def predicate(node: Node) -> Predicate:
+    """A function that says whether a document's logical tree matches the bound condition."""
+    match node:
+        case Compare(path, lookup, value):
+            get, matches = getter(path), VOCABULARY[lookup].matches
+            return lambda tree: matches(get(tree), value)
+        case Element(path, quantifier, condition):
+            get, inner = getter(path), predicate(condition)
+            test = any if quantifier == "any" else all
+            return lambda tree: (
+                isinstance(elements := get(tree), list) and test(map(inner, elements))
+            )
+        case And(children):
+            every = tuple(map(predicate, children))
+            if len(every) == 2:
+                first, second = every
+                return lambda tree: first(tree) and second(tree)
+            return lambda tree: all(test(tree) for test in every)
+        case Or(children):
+            some = tuple(map(predicate, children))
+            return lambda tree: any(test(tree) for test in some)
+        case Not(child):
+            contrary = predicate(child)
+            return lambda tree: not contrary(tree)
+        case Keyword(name):
+            raise TypeError(f"the condition {name} was not bound to a schema")
+
+
+def matches(node: Node, tree: Any) -> bool:
+    """True if the document's logical tree matches the bound condition."""
+    return predicate(node)(tree)
+
+
+def roots(node: Node) -> frozenset[Any] | None:
+    """The top-level names that a condition reads; None if it reads the whole document."""
+    match node:
+        case Compare(path) | Element(path):
+            return frozenset(path.segments[:1]) or None
+        case And(children) | Or(children):
+            found = [roots(child) for child in children]
+            if any(names is None for names in found):
+                return None
+            return frozenset().union(*(names for names in found if names is not None))
+        case Not(child):
+            return roots(child)
+        case Keyword():
+            return None
+
+
+def order(terms: Sequence[OrderTerm]) -> Callable[[Any], Any]:
+    """A sort key over logical trees: null and missing first ascending, last descending."""
+    getters = [(getter(term.path), term.descending) for term in terms]
+    if not any(descending for _, descending in getters):
+        return lambda tree: tuple([order_key(get(tree)) for get, _ in getters])
+
+    def compare(left: Any, right: Any) -> int:
+        for get, descending in getters:
+            a, b = order_key(get(left)), order_key(get(right))
+            if a != b:
+                return 1 if (a < b) is descending else -1
+        return 0
+
+    return cmp_to_key(compare)
+
+
+def sorted_by(
+    items: Iterable[T], terms: Sequence[OrderTerm], tree: Callable[[T], Any], stop: int | None
+) -> list[T]:
+    """`items` in the order of `terms`, only the first `stop` of them if given."""
+    descending = {term.descending for term in terms}
+    if len(descending) > 1:
+        rank = order(terms)
+        return sorted(items, key=lambda item: rank(tree(item)))[:stop]
+    rank = order([OrderTerm(term.path) for term in terms])
+    reverse = descending == {True}
+    if stop is None:
+        return sorted(items, key=lambda item: rank(tree(item)), reverse=reverse)
+    pick = heapq.nlargest if reverse else heapq.nsmallest
+    return pick(stop, items, key=lambda item: rank(tree(item)))
+
+
+def distinct_values(trees: Iterable[Any], path: Path, *, nulls: bool = False) -> list[Any]:
+    """The distinct values at `path` in canonical order; null and missing only if asked for."""
+    found: Iterable[Any]
+    if path.each:
+        found = (value for tree in trees for value in each_value(tree, path))
+    else:
+        get = getter(path)
+        found = (get(tree) for tree in trees)
+    values = distinct(None if value is MISSING else value for value in found)
+    return values if nulls else [value for value in values if value is not None]

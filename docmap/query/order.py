@@ -1,0 +1,17 @@
+"""One criterion of an order: which path, and in which direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from docmap.query.paths import Path
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerm:
+    """Sort by the value at `path`. `type` is the field's type once the term is bound."""
+
+    path: Path
+    descending: bool = False
+    type: Any = None

@@ -1,0 +1,1 @@
+"""What the lower levels know of a model: field types, converters, codecs, indexes, names."""

@@ -1,0 +1,196 @@
+"""Schema: the frozen description of a collection that the lower levels work with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from docmap.errors import InvalidModel, InvalidValue
+from docmap.query.paths import Path
+from docmap.schema.annotations import Index
+from docmap.schema.codec import Codec
+from docmap.schema.compile import compile_model
+from docmap.schema.indexes import BoundIndex, annotated_indexes, bind_index
+from docmap.schema.operands import NEVER, Misfit, coerce
+from docmap.schema.readers import to_wire
+from docmap.schema.resolve import Root
+from docmap.schema.types import ANY, Field, FieldType
+from docmap.values import MAX_INDEX_BYTES, MAX_KEY_BYTES, ObjectId, normal
+
+Unknown = Literal["keep", "forbid", "drop"]
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,47}\Z")
+_KEY_KINDS = frozenset({"str", "int", "uuid", "objectid", "date", "datetime"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """What the planner and the adapters know of a document class, or of an untyped collection."""
+
+    name: str
+    collection: str
+    model: Any
+    """The document class; None for an untyped collection, whose documents are dicts."""
+    key: str
+    """The Python name of the key field."""
+    key_field: Field
+    root: FieldType
+    codec: Codec
+    indexes: tuple[BoundIndex, ...] = ()
+    unknown: Unknown = "keep"
+    validates: bool = False
+    """Run the model's own validators on loading too."""
+
+    @property
+    def names(self) -> Root:
+        """Where the names of a query start."""
+        return Root(self.name, self.collection, self.root, self.key)
+
+    @property
+    def key_path(self) -> Path:
+        """The key's path in a stored document."""
+        return Path((self.key_field.stored,))
+
+    def key_value(self, key: Any) -> Any:
+        """A key as a logical value. Raises InvalidValue if it is no key of this collection."""
+        if type(key) is str and self.key_field.type.kind == "str":
+            return self._text_key(key)
+        if self.model is None:
+            return self._untyped_key(key)
+        try:
+            value = coerce(self.key_field.type, key)
+        except Misfit as error:
+            raise InvalidValue(
+                f"{self.name}.{self.key} {error}", collection=self.collection, field=self.key
+            ) from error
+        if value is None or value is NEVER:
+            raise InvalidValue(
+                f"{self.name}.{self.key} is the key: it must be {self.key_field.type.label}, not "
+                f"{type(key).__name__}",
+                collection=self.collection,
+                field=self.key,
+            )
+        return self._text_key(value) if type(value) is str else value
+
+    def _untyped_key(self, key: Any) -> Any:
+        if isinstance(key, bool) or not isinstance(key, (str, int, UUID, ObjectId)):
+            raise InvalidValue(
+                f"the key {self.key!r} of {self.collection} must be text, an int, a UUID or an "
+                f"ObjectId, not {type(key).__name__}",
+                collection=self.collection,
+                field=self.key,
+            )
+        key = normal(key, self.key)
+        return self._text_key(key) if type(key) is str else key
+
+    def _text_key(self, key: str) -> str:
+        if len(key) * 4 > MAX_KEY_BYTES and len(key.encode()) > MAX_KEY_BYTES:
+            raise InvalidValue(
+                f"a key of {self.collection} is longer than {MAX_KEY_BYTES} bytes: use a shorter "
+                "one, for example a hash of it",
+                collection=self.collection,
+                field=self.key,
+            )
+        if "\0" in key:
+            raise InvalidValue(
+                f"a key of {self.collection} holds a NUL character, which no engine keeps",
+                collection=self.collection,
+                field=self.key,
+            )
+        return key
+
+    def stored_key(self, key: Any) -> str | int | bytes:
+        """A logical key as JSON engines keep it; the order of keys is kept too."""
+        if type(key) is str or type(key) is int:
+            return key
+        if self.model is None:
+            # Beside text and ints, the other types of an untyped key follow in canonical order.
+            return b"u" + key.bytes if isinstance(key, UUID) else b"v" + key.binary
+        wire: str | int = to_wire(self.key_field.type, key)
+        return wire
+
+    def check_index_sizes(self, data: bytes) -> None:
+        """Raise InvalidValue if an index entry of the document would be too large."""
+        if len(data) <= MAX_INDEX_BYTES or not self.indexes:
+            return
+        from docmap.query.paths import getter  # noqa: PLC0415 - large documents only
+
+        tree = self.codec.tree(data)
+        for index in self.indexes:
+            total = 0
+            for term in index.terms:
+                value = getter(term.path)(tree)
+                values = value if isinstance(value, list) and term.elements else [value]
+                total += max((_size(v) for v in values), default=0)
+            if total > MAX_INDEX_BYTES:
+                raise InvalidValue(
+                    f"{self.name}: an entry of the index {index.label} would take more than "
+                    f"{MAX_INDEX_BYTES} bytes; index a shorter field, or a hash of it",
+                    collection=self.collection,
+                    index=index.name,
+                    fields=index.fields,
+                )
+
+
+def _size(value: Any) -> int:
+    return len(value.encode()) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 17
+
+
+def check_collection(name: str) -> str:
+    """`name` if it can name a collection on every engine. Raises InvalidModel."""
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise InvalidModel(
+            f"{name!r} cannot name a collection: use 1 to 48 of the letters A-Z and a-z, digits, "
+            "'_', '-' and '.', starting with a letter",
+            collection=name if isinstance(name, str) else None,
+        )
+    return name
+
+
+@lru_cache(maxsize=256)
+def untyped(collection: str) -> Schema:
+    """The schema of a collection whose documents are plain dicts with the key under `id`."""
+    check_collection(collection)
+    codec = Codec(collection, ANY, recheck=False)
+    return Schema(collection, collection, None, "id", Field("id", "id", ANY), ANY, codec)
+
+
+def typed(
+    model: type[BaseModel],
+    collection: str,
+    *,
+    key: str = "id",
+    indexes: Iterable[Index] = (),
+    unknown: Unknown = "keep",
+    validates: bool = False,
+) -> Schema:
+    """The schema of a document class. Raises InvalidModel where the class cannot work."""
+    check_collection(collection)
+    if key not in model.model_fields:
+        raise InvalidModel(f"{model.__name__} has no field {key!r} to be its key", field=key)
+    compiled = compile_model(model, forbid_extra=unknown == "forbid", key=key)
+    root = compiled.root
+    key_field = root.fields[key]
+    if key_field.type.kind not in _KEY_KINDS or key_field.type.options:
+        raise InvalidModel(
+            f"{model.__name__}.{key} is the key and cannot be {key_field.type.label}: declare "
+            "str, int, UUID, ObjectId, date or datetime",
+            field=key,
+        )
+    names = Root(model.__name__, collection, root, key)
+    found: dict[str, BoundIndex] = {}
+    for index in (*annotated_indexes(model, names), *indexes):
+        if not isinstance(index, Index):
+            raise InvalidModel(f"indexes of {model.__name__} takes Index(...), not {index!r}")
+        bound = bind_index(index, names)
+        found[bound.name] = bound
+    codec = Codec(collection, root, recheck=compiled.recheck)
+    return Schema(
+        model.__name__, collection, model, key, key_field, root, codec,
+        tuple(found.values()), unknown, validates,
+    )

@@ -1,0 +1,241 @@
+"""The hooks of a storage adapter: what an engine's author writes, and what each may do.
+
+`_connect`, `_disconnect`, `_collections`, `_clear`, `_scan`, `_put` and `_remove` are needed; all
+others have a correct form made of these. Documents arrive as bytes with a revision and are kept as
+they are. Keys are logical values; `schema.stored_key(key)` gives what JSON engines keep.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+from docmap.errors import DuplicateKey, Unsupported
+from docmap.plan.engine import EnginePlan, NativeQuery, Record
+from docmap.query.managers import LookupManager
+from docmap.query.order import OrderTerm
+from docmap.query.paths import Path, getter
+from docmap.schema.converters import ConverterManager, converters
+from docmap.schema.schema import Schema
+from docmap.schema.types import FieldType
+from docmap.storage.writes import (
+    ANY,
+    NEW,
+    Write,
+    first_revision,
+    index_entries,
+    keep_unknown,
+    not_unique,
+    stale,
+    taken,
+)
+
+
+class Hooks:
+    """The hooks of an engine with their general forms. Override what the engine does better."""
+
+    scheme: ClassVar[str] = ""
+    """The scheme of its URLs, and its name in messages."""
+    settings: ClassVar[dict[str, type]] = {}
+    """The options that its URL and `connect` take, beside those that every storage takes."""
+    lookups: ClassVar[LookupManager] = LookupManager()
+    """The lookups that it runs itself. None registered is correct, and slow."""
+    converters: ClassVar[ConverterManager] = converters
+
+    slow_seconds: float = 1.0
+    scan_documents: int = 10_000
+
+    def __init__(self) -> None:
+        self._mutex = threading.RLock()
+        self.scans_seen: set[tuple[str, str]] = set()
+
+    # -- the store itself
+
+    def _connect(self) -> None:
+        """Open the store. Called once before anything else; wrap the driver's errors."""
+        raise self._lacks("connecting")
+
+    def _disconnect(self) -> None:
+        """Close the store, whatever state it is in."""
+        raise self._lacks("disconnecting")
+
+    def _clear(self) -> None:
+        """Remove every collection, and set counters of keys back."""
+        raise self._lacks("clearing")
+
+    def _sync(self) -> None:
+        """Make every acknowledged write durable, where writing alone does not."""
+
+    def _ping(self) -> None:
+        """Ask the engine for a sign of life. Raise StorageError if there is none."""
+
+    def _native(self) -> Any:
+        """The driver's own object."""
+        return None
+
+    def _info(self) -> dict[str, Any]:
+        """What a person may want to know: version, file, size in bytes."""
+        return {}
+
+    # -- collections
+
+    def _collections(self) -> list[str]:
+        """The names of the collections that hold something, or were made."""
+        raise self._lacks("listing collections")
+
+    def _ensure(self, schema: Schema) -> None:
+        """Make the collection and its declared indexes, before the first write. Never drops one."""
+
+    def _present_indexes(self, schema: Schema) -> dict[str, str]:
+        """The indexes that exist: name to a description."""
+        return {index.name: index.label for index in schema.indexes}
+
+    # -- records
+
+    def _scan(self, schema: Schema) -> Iterator[Record]:
+        """Every record of the collection, each once, writes made meanwhile unseen."""
+        raise self._lacks("scanning")
+
+    def _put(self, schema: Schema, key: Any, record: Record) -> None:
+        """Store a record under its key, replacing what is there."""
+        raise self._lacks("writing")
+
+    def _remove(self, schema: Schema, key: Any) -> bool:
+        """Delete the record of a key; True if there was one."""
+        raise self._lacks("deleting")
+
+    def _get(self, schema: Schema, key: Any) -> Record | None:
+        """The record of a key, or None."""
+        get, tree, names = getter(schema.key_path), schema.codec.tree, (schema.key_field.stored,)
+        return next((r for r in self._scan(schema) if get(tree(r[0], names)) == key), None)
+
+    def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
+        """The records of those keys that exist, by key."""
+        found = ((key, self._get(schema, key)) for key in dict.fromkeys(keys))
+        return {key: record for key, record in found if record is not None}
+
+    def _next_key(self, schema: Schema) -> int:
+        """The next key of a collection whose key is an int: never one that was used."""
+        raise Unsupported(
+            f"{self.scheme} does not count keys: give each document of {schema.collection} its "
+            f"{schema.key}",
+            engine=self.scheme,
+            collection=schema.collection,
+            field=schema.key,
+        )
+
+    def _save(self, schema: Schema, write: Write) -> int:
+        """Store one document and return its new revision, as if nobody else were writing.
+
+        Raises DuplicateKey for a taken key or unique value, StaleDocument for a newer revision.
+        """
+        with self._mutex:
+            stored = self._get(schema, write.key)
+            revision = self.checked_revision(schema, write, stored)
+            data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
+            self._check_unique(schema, write.key, data)
+            self._put(schema, write.key, (data, revision))
+            return revision
+
+    def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
+        """Store documents in turn, up to the first that fails; its error carries `done`."""
+        revisions: list[int] = []
+        for write in writes:
+            try:
+                revisions.append(self._save(schema, write))
+            except DuplicateKey as error:
+                error.done = len(revisions)
+                raise
+        return revisions
+
+    def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
+        """Delete one document; True if it was there. Raises StaleDocument for a newer revision."""
+        with self._mutex:
+            if expected != ANY:
+                stored = self._get(schema, key)
+                if stored is None or stored[1] != expected:
+                    raise stale(schema, deleted=stored is None)
+            return self._remove(schema, key)
+
+    # -- queries
+
+    def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        """The records that match `query.condition`, ordered and cut as it says.
+
+        The condition is a tree of And, Or and Not over what this adapter's lookups returned; order
+        and slice are given only where `_orders` said yes and nothing is residual.
+        """
+        return self._scan(schema)
+
+    def _count(self, schema: Schema, condition: Any) -> int:
+        """How many records match a native condition (None: all)."""
+        return sum(1 for _ in self._find(schema, NativeQuery(condition)))
+
+    def _distinct(self, schema: Schema, path: Path, type: FieldType, condition: Any) -> Any:
+        """The values at `path` of the records that match, repeats allowed; None: not natively."""
+        return None
+
+    def _delete_matching(self, schema: Schema, condition: Any) -> int:
+        """Delete the records that match a native condition; how many there were."""
+        key, tree, names = getter(schema.key_path), schema.codec.tree, (schema.key_field.stored,)
+        found = list(self._find(schema, NativeQuery(condition)))
+        return self._delete_keys(schema, [(key(tree(data, names)), rev) for data, rev in found])
+
+    def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int:
+        """Delete those of the records that still have the revision given; how many there were."""
+        deleted = 0
+        with self._mutex:
+            for key, revision in records:
+                stored = self._get(schema, key)
+                if stored is not None and stored[1] == revision:
+                    deleted += self._remove(schema, key)
+        return deleted
+
+    def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
+        """True if the engine's own order by these terms is exactly the canonical one."""
+        return False
+
+    def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
+        """How the engine would run the query."""
+        return EnginePlan(documents=self._count(schema, None))
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        """All or nothing for what happens inside, in this thread."""
+        raise Unsupported(
+            f"{self.scheme} has no transactions: memory and sqlite do", engine=self.scheme
+        )
+
+    # -- helpers for adapters
+
+    def checked_revision(self, schema: Schema, write: Write, stored: Record | None) -> int:
+        """The revision that a write gets over what is stored. Raises if it may not be written."""
+        if stored is None:
+            if write.expected >= 0:
+                raise stale(schema, deleted=True)
+            return first_revision()
+        if write.expected == NEW:
+            raise taken(schema)
+        if write.expected not in {ANY, stored[1]}:
+            raise stale(schema, deleted=False)
+        return stored[1] + 1
+
+    def _check_unique(self, schema: Schema, key: Any, data: bytes) -> None:
+        unique = [index for index in schema.indexes if index.unique]
+        if not unique:
+            return
+        tree, get = schema.codec.tree, getter(schema.key_path)
+        wanted = [(index, index_entries(index, tree(data))) for index in unique]
+        for other, _ in self._scan(schema):
+            values = tree(other)
+            if get(values) == key:
+                continue
+            for index, entries in wanted:
+                if entries & index_entries(index, values):
+                    raise not_unique(schema, index)
+
+    def _lacks(self, what: str) -> Unsupported:
+        return Unsupported(
+            f"the adapter {type(self).__name__} has no hook for {what}", engine=self.scheme
+        )

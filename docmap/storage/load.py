@@ -1,0 +1,133 @@
+"""From a URL to an adapter: found by entry point, so that anyone's engine is an equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from docmap.errors import InvalidConfig
+from docmap.storage.options import did_you_mean, nearest
+from docmap.storage.url import URL
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from docmap.storage.base import BaseStorageAdapter
+
+GROUP: Final = "docmap.backends"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that docmap knows of: the extra that installs its driver, and where data lives."""
+
+    extra: str | None
+    place: Literal["memory", "file", "server"]
+
+
+ENGINES: Final[Mapping[str, Engine]] = {
+    "memory": Engine(None, "memory"),
+    "sqlite": Engine(None, "file"),
+    "tinydb": Engine("tinydb", "file"),
+    "shelve": Engine(None, "file"),
+    "leveldb": Engine("leveldb", "file"),
+    "mongodb": Engine("mongodb", "server"),
+    "postgresql": Engine("postgresql", "server"),
+    "rqlite": Engine("rqlite", "server"),
+}
+# A scheme that says more than which engine it is.
+ALIASES: Final[Mapping[str, str]] = {"mongodb+srv": "mongodb"}
+
+
+def load(url: str | URL, **options: Any) -> BaseStorageAdapter:
+    """The storage that `url` names, not connected yet.
+
+    Raises InvalidConfig for a malformed URL, an unknown scheme, an adapter or driver that is not
+    installed, and an option that the adapter does not have.
+    """
+    url = URL.parse(url)
+    engine = ENGINES.get(url.scheme)
+    if engine is not None and engine.place != "server" and url.hosts:
+        raise InvalidConfig(
+            f"{url.scheme}:// takes no host, and a file's path comes after three slashes: "
+            f"{url.scheme}:///{'app.db' if engine.place == 'file' else ''}",
+            engine=url.scheme,
+        )
+    return adapter(url.scheme)(url=url, **options)
+
+
+def adapter(scheme: str) -> type[BaseStorageAdapter]:
+    """The adapter class of a URL's scheme. Raises InvalidConfig if there is none to be had."""
+    name = ALIASES.get(scheme, scheme)
+    found = _entry_points().get(name)
+    if found is None:
+        _entry_points.cache_clear()  # it may have been installed since
+        found = _entry_points().get(name)
+    if found is None:
+        raise _not_found(scheme)
+    try:
+        loaded: type[BaseStorageAdapter] = found.load()
+    except ModuleNotFoundError as error:
+        missing = error.name or "its driver"
+        if missing.partition(".")[0] in {"docmap", "docmap_backends"}:
+            raise
+        raise missing_driver(scheme, missing) from error
+    return loaded
+
+
+def missing_driver(scheme: str, module: str) -> InvalidConfig:
+    """The error of an adapter whose driver cannot be imported, to be raised from that failure."""
+    engine = ENGINES.get(ALIASES.get(scheme, scheme))
+    way_out = (
+        f"pip install 'docmap[{engine.extra}]'"
+        if engine and engine.extra
+        else f"install what provides {module}"
+    )
+    return InvalidConfig(
+        f"{scheme}:// needs the module {module}, which is not installed: {way_out}", engine=scheme
+    )
+
+
+def schemes() -> tuple[str, ...]:
+    """The schemes that docmap knows of, and those of all adapters installed."""
+    return tuple(sorted({*ENGINES, *ALIASES, *_entry_points()}))
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        held = found.setdefault(point.name, point)
+        # One distribution can be found twice, as installed and as its source tree.
+        if held.value != point.value:
+            raise InvalidConfig(
+                f"two adapters are installed for {point.name}://, {held.value} and {point.value}: "
+                "uninstall one of them",
+                engine=point.name,
+            )
+    return found
+
+
+def _not_found(scheme: str) -> InvalidConfig:
+    engine = ENGINES.get(ALIASES.get(scheme, scheme))
+    if engine is None:
+        known = schemes()
+        return InvalidConfig(
+            f"no storage engine has the scheme {scheme!r}{did_you_mean(scheme, known)} "
+            f"Known are: {', '.join(known)}",
+            suggestions=nearest(scheme, known),
+        )
+    if engine.extra:
+        return InvalidConfig(
+            f"{scheme}:// has no adapter installed: pip install 'docmap[{engine.extra}]'",
+            engine=scheme,
+        )
+    return InvalidConfig(
+        f"{scheme}:// has no adapter installed, and it comes with docmap itself: "
+        "pip install --force-reinstall docmap",
+        engine=scheme,
+    )

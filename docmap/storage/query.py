@@ -1,0 +1,344 @@
+"""Query: what a user chains. Immutable and lazy; nothing is read before it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, overload
+
+from docmap.errors import (
+    DocmapError,
+    DocumentNotFound,
+    InvalidQuery,
+    InvalidRecord,
+    MultipleFound,
+    ScanRefused,
+)
+from docmap.plan import execute
+from docmap.plan.engine import Record
+from docmap.plan.explain import Explanation, explain
+from docmap.plan.plan import Plan, Request, make, with_key
+from docmap.query.nodes import Keyword, Node, conjunction, negation
+from docmap.query.text import order_text, text
+from docmap.schema.bind import bind, bind_order
+from docmap.schema.resolve import resolve_name, resolve_path
+from docmap.schema.schema import Schema
+from docmap.storage.journal import Tally, report
+from docmap.storage.loading import load_record, load_records
+
+if TYPE_CHECKING:
+    from docmap.storage.base import BaseStorageAdapter
+
+T = TypeVar("T")
+OnInvalid = Literal["raise", "skip"] | Callable[[InvalidRecord], None]
+
+
+class Conditional(Protocol):
+    """What carries a condition: a comparison of fields, or Q(...)."""
+
+    @property
+    def node(self) -> Node:
+        """The condition's unbound tree."""
+
+
+class BaseQueryAdapter(Generic[T]):
+    """The chain: each call gives a new query, checked against the model at once."""
+
+    __slots__ = ("_invalid", "_raw", "_request", "_storage")
+
+    def __init__(self, storage: BaseStorageAdapter, schema: Schema) -> None:
+        self._storage = storage
+        self._request = Request(schema, allow_scan=storage.allow_scan)
+        self._invalid: OnInvalid = "raise"
+        self._raw = False
+
+    def where(self, /, *conditions: Conditional | bool, **lookups: Any) -> Self:
+        """Only documents for which all of the conditions and keyword lookups hold.
+
+        Raises InvalidQuery for an unknown field or lookup, with suggestions, and for an operand of
+        a wrong type.
+        """
+        return self._narrowed("where", self._bound(conditions, lookups))
+
+    def where_not(self, /, *conditions: Conditional | bool, **lookups: Any) -> Self:
+        """Exactly the documents that `where` with the same arguments leaves out."""
+        return self._narrowed("where_not", negation(self._bound(conditions, lookups)))
+
+    def order_by(self, *names: Any) -> Self:
+        """Sorted by fields, `-` in front descends; the key is always the last criterion.
+
+        Replaces an earlier order. Null and missing come first, last when descending.
+        """
+        if not names:
+            raise InvalidQuery("order_by takes at least one field name")
+        self._unsliced("order_by")
+        root = self._request.schema.names
+        terms = tuple(bind_order(getattr(name, "order_term", name), root) for name in names)
+        return self._with(order=with_key(self._request.schema, terms))
+
+    def limit(self, count: int) -> Self:
+        """At most `count` documents; 0 is none."""
+        return self[: _whole(count, "limit")]
+
+    def offset(self, count: int) -> Self:
+        """Without the first `count` documents."""
+        return self[_whole(count, "offset") :]
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> T | Self:
+        """`query[10:20]` is a query, `query[3]` a document. Raises IndexError beyond the end."""
+        if isinstance(index, slice):
+            if index.step not in {None, 1}:
+                raise InvalidQuery("a slice of a query has no step: take every document, or filter")
+            start = _whole(index.start or 0, "a slice")
+            stop = None if index.stop is None else _whole(index.stop, "a slice")
+            return self._sliced(start, stop)
+        position = _whole(index, "an index")
+        for document in self._sliced(position, position + 1)._documents():
+            return document
+        raise IndexError(f"the query has no document at {position}")
+
+    def options(self, *, allow_scan: bool) -> Self:
+        """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
+        return self._with(allow_scan=allow_scan)
+
+    def on_invalid(self, what: OnInvalid) -> Self:
+        """What to do with a stored record that does not fit: raise, skip, or call with the error."""
+        if what not in {"raise", "skip"} and not callable(what):
+            raise InvalidQuery('on_invalid takes "raise", "skip" or a function of one argument')
+        query = self._with()
+        query._invalid = what
+        return query
+
+    def raw(self) -> BaseQueryAdapter[dict[str, Any]]:
+        """The stored values as plain dicts under their storage names, not checked."""
+        query: Any = self._with()
+        query._raw = True
+        return query  # type: ignore[no-any-return]
+
+    def _documents(self) -> Iterator[T]:
+        raise NotImplementedError
+
+    def _bound(self, conditions: tuple[Any, ...], lookups: dict[str, Any]) -> Node:
+        nodes = [node_of(condition) for condition in conditions]
+        nodes.extend(Keyword(name, value) for name, value in lookups.items())
+        try:
+            return bind(conjunction(*nodes), self._request.schema.names)
+        except DocmapError as error:
+            error.engine = error.engine or self._storage.scheme
+            raise
+
+    def _narrowed(self, method: str, condition: Node) -> Self:
+        self._unsliced(method)
+        return self._with(condition=conjunction(self._request.condition, condition))
+
+    def _sliced(self, start: int, stop: int | None) -> Self:
+        held = self._request
+        limit = held.limit
+        if stop is not None:
+            wanted = max(0, stop - start)
+            limit = wanted if limit is None else min(wanted, max(0, limit - start))
+        elif limit is not None:
+            limit = max(0, limit - start)
+        return self._with(
+            order=with_key(held.schema, held.order), offset=held.offset + start, limit=limit
+        )
+
+    def _unsliced(self, method: str) -> None:
+        if self._request.sliced:
+            raise InvalidQuery(
+                f"{method} after a slice would change which documents the slice takes: call "
+                f"{method} first, and slice last",
+                collection=self._request.schema.collection,
+            )
+
+    def _with(self, **changes: Any) -> Self:
+        query = type(self).__new__(type(self))
+        query._storage, query._invalid, query._raw = self._storage, self._invalid, self._raw
+        query._request = replace(self._request, **changes) if changes else self._request
+        return query
+
+    def __repr__(self) -> str:
+        request = self._request
+        parts = [f"<Query {request.schema.name} on {self._storage.scheme}: {text(request.condition)}"]
+        if request.order:
+            parts.append(f", order {order_text(request.order)}")
+        if request.sliced:
+            end = "" if request.limit is None else request.offset + request.limit
+            parts.append(f", [{request.offset}:{end}]")
+        return "".join(parts) + ">"
+
+
+class Query(BaseQueryAdapter[T]):
+    """A query and what runs it: iterate, count, take the first, list values, delete, explain."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[T]:
+        """Stream the documents; without `order_by` or a slice their order is not promised."""
+        return self._documents()
+
+    def list(self) -> list[T]:
+        """All documents in a list."""
+        return list(self._documents())
+
+    def first(self) -> T | None:
+        """The first document in the query's order, else in the order of keys; None if empty."""
+        return next(self._sliced(0, 1)._documents(), None)
+
+    def one(self) -> T:
+        """The only document. Raises DocumentNotFound or MultipleFound."""
+        found = list(self._sliced(0, 2)._documents())
+        if len(found) == 1:
+            return found[0]
+        name = self._request.schema.collection
+        if found:
+            raise MultipleFound(
+                f"more than one document of {name} matches: narrow the query, or use first()",
+                collection=name,
+            )
+        raise DocumentNotFound(f"no document of {name} matches", collection=name)
+
+    def get(self, /, *conditions: Conditional | bool, **lookups: Any) -> T:
+        """`where(...)` and `one()` in one."""
+        return self.where(*conditions, **lookups).one()
+
+    def count(self) -> int:
+        """The number of documents, the slice seen; one statement that reads none of them."""
+        return self._run("count", execute.count)
+
+    def exists(self) -> bool:
+        """True if there is a document."""
+        return self._run("exists", execute.exists)
+
+    def values(self, name: Any, *, nulls: bool = False) -> list[Any]:
+        """The distinct values of a field in canonical order; nulls only if asked for.
+
+        Raises InvalidQuery for a list or an object: `values(path("tags").each())` gives elements.
+        """
+        root = self._request.schema.names
+        path = getattr(name, "path", None)
+        found = resolve_path(root, path.segments) if path is not None else resolve_name(root, name)
+        if found.type.kind in {"list", "set", "tuple", "dict", "model"}:
+            written = found.path.dotted
+            raise InvalidQuery(
+                f"{root.name}.{written} is {found.type.label}: name a field in it, or take the "
+                f"elements of a list with values(path({written!r}).each())",
+                collection=root.collection,
+                field=written,
+            )
+        return self._run(
+            "values",
+            lambda engine, plan: execute.values(engine, plan, found.path, found.type, nulls=nulls),
+        )
+
+    def delete(self) -> int:
+        """Delete every match; returns how many there were."""
+        self._unsliced("delete")
+        return self._run("delete", execute.delete)
+
+    def explain(self) -> Explanation:
+        """How the query runs: natively or not, by which index, what stays residual and why."""
+        return explain(self._storage, make(self._storage, self._request))
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __bool__(self) -> bool:
+        return self.exists()
+
+    def _plan(self) -> Plan:
+        self._storage.check_open()
+        plan = make(self._storage, self._request)
+        if not self._request.allow_scan and not self._request.empty:
+            explanation = explain(self._storage, plan)
+            if explanation.scan:
+                raise ScanRefused(
+                    f"allow_scan=False, and no index serves this query:\n{explanation}",
+                    engine=self._storage.scheme,
+                    collection=self._request.schema.collection,
+                    plan=explanation.data,
+                )
+        return plan
+
+    def _run(self, name: str, action: Callable[[Any, Plan], Any]) -> Any:
+        plan, tally = self._plan(), Tally()
+        start = perf_counter()
+        result = action(self._storage, plan)
+        tally.seconds = perf_counter() - start
+        tally.count = result if isinstance(result, int) else len(result)
+        report(self._storage, self._request.schema.collection, name, tally, plan)
+        return result
+
+    def _documents(self) -> Iterator[T]:
+        plan, tally = self._plan(), Tally()
+        schema, storage = self._request.schema, self._storage
+        found = _timed(execute.records(storage, plan), tally)
+        try:
+            if self._raw:
+                yield from (schema.codec.tree(data) for data, _ in found)
+            elif self._invalid == "raise":
+                yield from load_records(schema, storage, found)
+            else:
+                yield from self._lenient(found)
+        finally:
+            found.close()
+            report(storage, schema.collection, "find", tally, plan)
+
+    def _lenient(self, found: Iterator[Record]) -> Iterator[T]:
+        schema, storage = self._request.schema, self._storage
+        for record in found:
+            try:
+                yield load_record(schema, storage, record)
+            except InvalidRecord as error:
+                if callable(self._invalid):
+                    self._invalid(error)
+
+
+def _timed(found: Iterator[Record], tally: Tally) -> Any:
+    """The records, with their number and the time spent in getting them; closes the stream."""
+    try:
+        while True:
+            start = perf_counter()
+            record = next(found, None)
+            tally.seconds += perf_counter() - start
+            if record is None:
+                return
+            tally.count += 1
+            yield record
+    finally:
+        close = getattr(found, "close", None)
+        if close is not None:
+            close()
+
+
+def node_of(condition: Any) -> Node:
+    """The tree of a condition. Raises InvalidQuery for what is none."""
+    node = getattr(condition, "node", None)
+    if isinstance(node, Node):
+        return node
+    if isinstance(condition, bool):
+        raise InvalidQuery(
+            "where was given True or False: Python has compared something itself. Compare fields "
+            "of a Document class, Order.total > 100, or use keywords, total__gt=100"
+        )
+    raise InvalidQuery(
+        f"where takes conditions (Order.total > 100, Q(total__gt=100)) and keywords "
+        f"(total__gt=100), not {type(condition).__name__}"
+    )
+
+
+def _whole(value: Any, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidQuery(f"{what} takes whole numbers, not {type(value).__name__}")
+    if value < 0:
+        raise InvalidQuery(
+            f"{what} takes no negative numbers: order the other way round with order_by('-...')"
+        )
+    return value

@@ -1,0 +1,117 @@
+"""Writes: what an adapter is asked to store, and what every engine must make of it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from docmap.errors import DuplicateKey, StaleDocument
+from docmap.query.paths import getter
+from docmap.schema.indexes import BoundIndex
+from docmap.schema.schema import Schema
+from docmap.schema.types import FieldType
+from docmap.values import order_key
+
+NEW: Final = -1
+"""Expected revision of a write that must find no record under its key."""
+ANY: Final = -2
+"""Expected revision of a write that replaces or creates, whatever is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One document to store: its key, its bytes, and the revision that it was loaded with."""
+
+    key: Any
+    data: bytes
+    expected: int = NEW
+
+
+def first_revision() -> int:
+    """The revision of a new record: random, so that a re-created key is not taken for the old."""
+    return secrets.randbits(48)
+
+
+def keep_unknown(schema: Schema, stored: bytes | str, data: bytes) -> bytes:
+    """`data` with the stored fields that the model does not know, at every level of models."""
+    if schema.model is None or schema.unknown == "drop":
+        return data
+    old = from_json(stored)
+    if type(old) is not dict or not _has_unknown(old, schema.root):
+        return data
+    new = from_json(data)
+    _carry(old, new, schema.root)
+    return to_json(new)
+
+
+def _names(kind: FieldType) -> dict[str, FieldType]:
+    return {entry.stored: entry.type for entry in kind.fields.values()}
+
+
+def _has_unknown(old: Any, kind: FieldType) -> bool:
+    if kind.kind != "model" or type(old) is not dict or kind.extra:
+        return False
+    known = _names(kind)
+    return any(
+        name not in known or _has_unknown(value, known[name]) for name, value in old.items()
+    )
+
+
+def _carry(old: Any, new: Any, kind: FieldType) -> None:
+    if kind.kind != "model" or type(old) is not dict or type(new) is not dict or kind.extra:
+        return
+    known = _names(kind)
+    for name, value in old.items():
+        if name not in known:
+            new[name] = value
+        elif name in new:
+            _carry(value, new[name], known[name])
+
+
+def taken(schema: Schema) -> DuplicateKey:
+    """The error of an insert whose key is taken."""
+    return DuplicateKey(
+        f"{schema.collection} has a document with this key already: load it and save it to change "
+        "it, or use upsert to replace it",
+        collection=schema.collection,
+        fields=(schema.key,),
+    )
+
+
+def not_unique(schema: Schema, index: BoundIndex) -> DuplicateKey:
+    """The error of a write whose values are taken in a unique index."""
+    return DuplicateKey(
+        f"{schema.collection} has another document with the same value of the {index.label} index",
+        collection=schema.collection,
+        index=index.name,
+        fields=index.fields,
+    )
+
+
+def stale(schema: Schema, *, deleted: bool) -> StaleDocument:
+    """The error of a write over a newer revision, or over a document since deleted."""
+    fate = "was deleted" if deleted else "was changed by somebody else"
+    return StaleDocument(
+        f"the document of {schema.collection} {fate} since it was loaded: reload it, apply the "
+        "change again and save",
+        collection=schema.collection,
+    )
+
+
+def index_entries(index: BoundIndex, tree: Any) -> set[tuple[Any, ...]]:
+    """The entries that a document's logical tree has in an index, as sortable keys.
+
+    Empty for a unique index in which a field is null or missing: those never collide.
+    """
+    entries: list[tuple[Any, ...]] = [()]
+    for term in index.terms:
+        value = getter(term.path)(tree)
+        values = value if term.elements and isinstance(value, list) else [value]
+        keys = [order_key(one) for one in values]
+        if index.unique:
+            keys = [key for key in keys if key != (0,)]
+        entries = [(*entry, key) for entry in entries for key in keys]
+    return set(entries)

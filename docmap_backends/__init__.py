@@ -1,0 +1,1 @@
+"""The adapters that docmap ships, one module an engine, found by entry point."""

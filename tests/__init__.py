@@ -1,0 +1,1 @@
+"""The tests of docmap, one folder for each part of it."""

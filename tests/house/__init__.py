@@ -1,0 +1,1 @@
+"""Tests of how the house is built: who imports whom, sizes, types, the public names, the pages."""
