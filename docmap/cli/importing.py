@@ -14,10 +14,13 @@ from docmap.cli.extended import from_extended
 from docmap.cli.output import at, say
 from docmap.cli.progress import Progress, progress
 from docmap.cli.rows import Row, Source, opened
-from docmap.errors import DocmapError, DuplicateKey, InvalidValue
+from docmap.errors import DuplicateKey, InvalidValue
 from docmap.storage.base import BaseStorageAdapter
 from docmap.storage.load import load
-from docmap.values import MISSING, ObjectId, equal, normal
+from docmap.storage.loading import schema_of
+from docmap.storage.saving import prepare
+from docmap.storage.writes import NEW
+from docmap.values import MISSING, ObjectId, equal
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -67,20 +70,21 @@ class _Import:
         self._key: str | None = arguments.key
         self._batch_size: int = max(arguments.batch_size, 1)
         self._quiet: bool = arguments.quiet
-        self._url = storage.url
+        self._schema = schema_of(arguments.collection)
+        self._atomic = "transactions" in storage.abilities
 
     def stopping(self) -> int:
         """All or nothing: the whole file is checked, then written in one transaction."""
         with self._progress("checking") as bar:
             for row in self._source.rows(bar.advance):
-                self._document(row)
+                self._checked(row)
         with self._progress("importing") as bar, self._storage_open() as storage:
             documents = (self._document(row) for row in self._source.rows(bar.advance))
             try:
-                with _all_or_nothing(storage):
+                with storage.transaction() if self._atomic else nullcontext():
                     keys = storage.insert_many(self._collection, documents)
             except DuplicateKey as error:
-                raise self._located(storage, error) from error
+                raise self._located(error) from error
         self._done(len(keys))
         return 0
 
@@ -97,7 +101,7 @@ class _Import:
                 good: list[tuple[str, dict[str, Any]]] = []
                 for row in batch:
                     try:
-                        good.append((row.where, self._document(row)))
+                        good.append((row.where, self._checked(row)))
                     except InvalidValue as error:
                         bar.say(f"skipped: {error}")
                 inserted = self._insert(storage, good, bar)
@@ -113,8 +117,8 @@ class _Import:
         bar: Progress,
     ) -> int:
         """Insert the rows that the collection takes, and report the others."""
-        if "transactions" in storage.abilities:
-            with suppress(DuplicateKey, InvalidValue), storage.transaction():
+        if self._atomic:
+            with suppress(DuplicateKey), storage.transaction():
                 documents = [document for _, document in rows]
                 return len(storage.insert_many(self._collection, documents))
         # One of them was refused and all were undone: see which.
@@ -123,40 +127,57 @@ class _Import:
             try:
                 storage.insert_many(self._collection, [document])
                 inserted += 1
-            except (DuplicateKey, InvalidValue) as error:
+            except DuplicateKey as error:
                 bar.say(f"skipped: {where}: {error}")
         return inserted
+
+    def _checked(self, row: Row) -> dict[str, Any]:
+        """The document of a row, once everything that can be refused before writing was tried."""
+        document = self._document(row)
+        try:
+            prepare(self._storage, self._schema, dict(document), NEW)
+        except InvalidValue as error:
+            raise self._at(row, error) from error
+        return document
 
     def _document(self, row: Row) -> dict[str, Any]:
         """The document of a row, with its key as `id`. Raises InvalidValue that says where."""
         if row.fault is not None:
-            raise InvalidValue(f"{self._source.name}, {row.where}: {row.fault}")
+            raise self._at(row, InvalidValue(row.fault))
         try:
-            return _keyed(normal(from_extended(row.value)), self._key)
+            return _keyed(from_extended(row.value), self._key)
         except InvalidValue as error:
-            raise InvalidValue(
-                f"{self._source.name}, {row.where}: {error}", field=error.field
-            ) from error
+            raise self._at(row, error) from error
 
-    def _located(self, storage: BaseStorageAdapter, error: DuplicateKey) -> DuplicateKey:
+    def _at(self, row: Row, error: InvalidValue) -> InvalidValue:
+        return InvalidValue(
+            f"{self._source.name}, {row.where}: {error}",
+            collection=self._collection,
+            field=error.field,
+        )
+
+    def _located(self, error: DuplicateKey) -> DuplicateKey:
         """The error of a whole import, with the line that it is about."""
         held: dict[Any, str] = {}
-        where = "some line"
-        for place, row in enumerate(self._source.rows(_nothing)):
+        where = ""
+        for index, row in enumerate(self._source.rows(_nothing)):
             key = self._document(row).get("id")
-            if key in held:
-                where = f"{held[key]} and {row.where}"
+            if error.index is None and key in held:
+                where = f", {held[key]} and {row.where}"
                 break
-            if place == error.done:
-                where = row.where
+            if index == error.done:
+                where = f", {row.where}"
             if key is not None:
                 held[key] = row.where
-        kept = "" if "transactions" in storage.abilities else f" before it {error.done} were"
+        outcome = "nothing was imported"
+        if not self._atomic and error.done:
+            outcome = f"the {error.done} before it were imported"
         return DuplicateKey(
-            f"{self._source.name}, {where}: {error}; nothing was imported",
+            f"{self._source.name}{where}: {error}; {outcome}",
             collection=self._collection,
             index=error.index,
             fields=error.fields,
+            done=0 if self._atomic else error.done,
         )
 
     @contextmanager
@@ -172,13 +193,9 @@ class _Import:
 
     def _done(self, count: int, skipped: int = 0) -> None:
         if not self._quiet:
+            place = f"{self._collection} ({self._storage.url})"
             note = f", skipped {skipped}" if skipped else ""
-            plural = "" if count == 1 else "s"
-            say(f"imported {count} document{plural} into {self._collection} ({self._url}){note}")
-
-
-def _all_or_nothing(storage: BaseStorageAdapter) -> AbstractContextManager[object]:
-    return storage.transaction() if "transactions" in storage.abilities else nullcontext()
+            say(f"imported {count} document{'' if count == 1 else 's'} into {place}{note}")
 
 
 def _nothing(_count: int) -> None:
@@ -188,25 +205,26 @@ def _nothing(_count: int) -> None:
 _KEY_TYPES: Final = (str, int, UUID, ObjectId)
 
 
-def _keyed(document: Any, key: str | None) -> dict[str, Any]:
-    """`document` with its key under `id`. Raises InvalidValue if it has none that can be one."""
-    if not isinstance(document, dict):
+def _keyed(value: Any, key: str | None) -> dict[str, Any]:
+    """A document with its key under `id`. Raises InvalidValue if it has none that can be one."""
+    if not isinstance(value, dict):
         raise InvalidValue("an object is needed, not a single value of Extended JSON")
-    if key is None:
-        if "id" not in document and "_id" in document:
-            document = {"id": document["_id"], **document}
-            del document["_id"]
-        if "id" in document:
-            _check_key(document["id"], "id")
+    document: dict[str, Any] = value
+    if key is not None:
+        wanted = at(document, key)
+        _check_key(wanted, key)
+        if "id" in document and not equal(document["id"], wanted):
+            raise InvalidValue(
+                f"the document has an id of its own, which the key from {key} would replace",
+                field="id",
+            )
+        document.pop("id", None)
+        return {"id": wanted, **document}
+    name = next((name for name in ("id", "_id") if name in document), None)
+    if name is None:
         return document
-    value = at(document, key)
-    _check_key(value, key)
-    if "id" in document and not equal(document["id"], value):
-        raise InvalidValue(
-            f"the document has an id of its own, which the key from {key} would replace",
-            field="id",
-        )
-    return {"id": value} | document | {"id": value}
+    _check_key(document[name], name)
+    return {"id": document.pop(name), **document}
 
 
 def _check_key(value: Any, name: str) -> None:

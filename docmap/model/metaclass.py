@@ -73,6 +73,8 @@ def _root(model: type[BaseModel]) -> Root:
     """Where the names of a query on `model` start, made once for each class."""
     found: Root | None = model.__dict__.get(ROOT)
     if found is None:
-        found = Root(model.__name__, "", compile_model(model).root)
+        schema = getattr(model, "__docmap_schema__", None)
+        # An abstract class has no collection, and so no schema.
+        found = schema.names if schema else Root(model.__name__, "", compile_model(model).root)
         setattr(model, ROOT, found)
     return found

@@ -23,7 +23,7 @@ from docmap.query.nodes import (
 )
 from docmap.query.order import OrderTerm
 from docmap.schema.operands import NEVER, Misfit, bound, coerce, unique_in_order
-from docmap.schema.resolve import Resolved, Root, resolve_keyword, resolve_name, resolve_path, unknown
+from docmap.schema.resolve import Resolved, Root, resolve_keyword, resolve_path, resolve_place, unknown
 from docmap.schema.types import ANY, LISTS, ORDERED, UNTYPED, FieldType
 from docmap.values import bracket
 
@@ -64,7 +64,8 @@ def bind_order(name: Any, root: Root) -> OrderTerm:
         written = name
         if isinstance(name, str) and name.startswith("-"):
             name, descending = name[1:], True
-        found = resolve_name(root, name)
+        found = resolve_place(root, name)
+        written = found.path.dotted if not isinstance(written, str) else written
     if found.path.each or not (found.type.kind in ORDERED or found.type.kind == "bool"):
         raise InvalidQuery(
             f"{root.name} cannot be ordered by {written}, which is {found.type.label}: order by "

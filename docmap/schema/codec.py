@@ -55,14 +55,18 @@ class Codec:
         if self._model is None:
             return self._encode_plain(document)
         noted.changed = False
+        data = self.dump(document)
+        if noted.changed or self._recheck:
+            write_back(document, self._read_back(data), self._root)
+        return data
+
+    def dump(self, document: Any) -> bytes:
+        """`encode` for a model's document, which is left as it is."""
         try:
             data = self._to_json(document, by_alias=True, warnings="error")
         except (PydanticSerializationError, RecursionError) as error:
-            raise self._fault(document, error) from error
-        changed = noted.changed
+            raise self._fault(document) from error
         self.check(data)
-        if changed or self._recheck:
-            write_back(document, self._read_back(data), self._root)
         return data
 
     def decode(self, data: bytes | str) -> Any:
@@ -140,7 +144,7 @@ class Codec:
                 field=field,
             ) from error
 
-    def _fault(self, document: Any, error: Exception) -> InvalidValue:
+    def _fault(self, document: Any) -> InvalidValue:
         field, reason = find_fault(document, self._root) or ("the document", "cannot be stored")
         place = f"{self._root.label}.{field}" if field else self._root.label
         return InvalidValue(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from docmap.errors import InvalidQuery
 from docmap.query.lookups import SYNONYMS, VOCABULARY
@@ -76,6 +77,12 @@ def resolve_name(root: Root, name: str) -> Resolved:
             )
         return found
     return resolve_path(root, name.split("."))
+
+
+def resolve_place(root: Root, place: Any) -> Resolved:
+    """Resolve a place given by name, or by a field expression."""
+    path = getattr(place, "_path", None)
+    return resolve_path(root, path.segments) if isinstance(path, Path) else resolve_name(root, place)
 
 
 def is_lookup(name: str) -> bool:

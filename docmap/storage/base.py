@@ -15,7 +15,8 @@ from docmap.storage.hooks import Hooks
 from docmap.storage.journal import operation
 from docmap.storage.loading import attach, load_record, schema_of, state_of
 from docmap.storage.options import read_options
-from docmap.storage.query import Conditional, Query
+from docmap.model.conditions import Condition
+from docmap.storage.query import Query
 from docmap.storage.saving import BATCH, build, expected_revision, save_all, save_data, save_document
 from docmap.storage.url import URL
 from docmap.storage.writes import ANY, NEW
@@ -137,10 +138,10 @@ class BaseStorageAdapter(Hooks):
             return documents
 
     @overload
-    def find(self, model: str, /, *conditions: Conditional | bool, **lookups: Any) -> Query[Row]: ...
+    def find(self, model: str, /, *conditions: Condition | bool, **lookups: Any) -> Query[Row]: ...
     @overload
-    def find(self, model: type[D], /, *conditions: Conditional | bool, **lookups: Any) -> Query[D]: ...
-    def find(self, model: Any, /, *conditions: Conditional | bool, **lookups: Any) -> Any:
+    def find(self, model: type[D], /, *conditions: Condition | bool, **lookups: Any) -> Query[D]: ...
+    def find(self, model: Any, /, *conditions: Condition | bool, **lookups: Any) -> Any:
         """A query over the collection, narrowed by conditions as `where` would."""
         query = self.query_class(self, schema_of(model))
         return query.where(*conditions, **lookups) if conditions or lookups else query

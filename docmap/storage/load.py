@@ -83,7 +83,7 @@ def missing_driver(scheme: str, module: str) -> InvalidConfig:
     way_out = (
         f"pip install 'docmap[{engine.extra}]'"
         if engine and engine.extra
-        else f"install what provides {module}"
+        else "install what provides it"
     )
     return InvalidConfig(
         f"{scheme}:// needs the module {module}, which is not installed: {way_out}", engine=scheme

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from docmap.errors import (
     DocmapError,
@@ -19,10 +19,11 @@ from docmap.plan import execute
 from docmap.plan.engine import Record
 from docmap.plan.explain import Explanation, explain
 from docmap.plan.plan import Plan, Request, make, with_key
-from docmap.query.nodes import Keyword, Node, conjunction, negation
+from docmap.model.conditions import Condition, all_of
+from docmap.query.nodes import Node, conjunction, negation
 from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
-from docmap.schema.resolve import resolve_name, resolve_path
+from docmap.schema.resolve import resolve_place
 from docmap.schema.schema import Schema
 from docmap.storage.journal import Tally, report
 from docmap.storage.loading import load_record, load_records
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 OnInvalid = Literal["raise", "skip"] | Callable[[InvalidRecord], None]
-
-
-class Conditional(Protocol):
-    """What carries a condition: a comparison of fields, or Q(...)."""
-
-    @property
-    def node(self) -> Node:
-        """The condition's unbound tree."""
 
 
 class BaseQueryAdapter(Generic[T]):
@@ -53,7 +46,7 @@ class BaseQueryAdapter(Generic[T]):
         self._invalid: OnInvalid = "raise"
         self._raw = False
 
-    def where(self, /, *conditions: Conditional | bool, **lookups: Any) -> Self:
+    def where(self, /, *conditions: Condition | bool, **lookups: Any) -> Self:
         """Only documents for which all of the conditions and keyword lookups hold.
 
         Raises InvalidQuery for an unknown field or lookup, with suggestions, and for an operand of
@@ -61,7 +54,7 @@ class BaseQueryAdapter(Generic[T]):
         """
         return self._narrowed("where", self._bound(conditions, lookups))
 
-    def where_not(self, /, *conditions: Conditional | bool, **lookups: Any) -> Self:
+    def where_not(self, /, *conditions: Condition | bool, **lookups: Any) -> Self:
         """Exactly the documents that `where` with the same arguments leaves out."""
         return self._narrowed("where_not", negation(self._bound(conditions, lookups)))
 
@@ -74,7 +67,7 @@ class BaseQueryAdapter(Generic[T]):
             raise InvalidQuery("order_by takes at least one field name")
         self._unsliced("order_by")
         root = self._request.schema.names
-        terms = tuple(bind_order(getattr(name, "order_term", name), root) for name in names)
+        terms = tuple(bind_order(name, root) for name in names)
         return self._with(order=with_key(self._request.schema, terms))
 
     def limit(self, count: int) -> Self:
@@ -126,13 +119,24 @@ class BaseQueryAdapter(Generic[T]):
         raise NotImplementedError
 
     def _bound(self, conditions: tuple[Any, ...], lookups: dict[str, Any]) -> Node:
-        nodes = [node_of(condition) for condition in conditions]
-        nodes.extend(Keyword(name, value) for name, value in lookups.items())
+        schema = self._request.schema
         try:
-            return bind(conjunction(*nodes), self._request.schema.names)
+            wanted = all_of(conditions, lookups)
+            self._check_owners(wanted.owners)
+            return bind(wanted.node, schema.names)
         except DocmapError as error:
             error.engine = error.engine or self._storage.scheme
             raise
+
+    def _check_owners(self, owners: frozenset[type]) -> None:
+        schema = self._request.schema
+        for owner in owners:
+            if schema.model is None or not issubclass(schema.model, owner):
+                raise InvalidQuery(
+                    f"a query on {schema.name} was given a field of {owner.__name__}: compare the "
+                    f"fields of {schema.name}, or name them by text",
+                    collection=schema.collection,
+                )
 
     def _narrowed(self, method: str, condition: Node) -> Self:
         self._unsliced(method)
@@ -205,7 +209,7 @@ class Query(BaseQueryAdapter[T]):
             )
         raise DocumentNotFound(f"no document of {name} matches", collection=name)
 
-    def get(self, /, *conditions: Conditional | bool, **lookups: Any) -> T:
+    def get(self, /, *conditions: Condition | bool, **lookups: Any) -> T:
         """`where(...)` and `one()` in one."""
         return self.where(*conditions, **lookups).one()
 
@@ -223,8 +227,7 @@ class Query(BaseQueryAdapter[T]):
         Raises InvalidQuery for a list or an object: `values(path("tags").each())` gives elements.
         """
         root = self._request.schema.names
-        path = getattr(name, "path", None)
-        found = resolve_path(root, path.segments) if path is not None else resolve_name(root, name)
+        found = resolve_place(root, name)
         if found.type.kind in {"list", "set", "tuple", "dict", "model"}:
             written = found.path.dotted
             raise InvalidQuery(
@@ -316,22 +319,6 @@ def _timed(found: Iterator[Record], tally: Tally) -> Any:
         close = getattr(found, "close", None)
         if close is not None:
             close()
-
-
-def node_of(condition: Any) -> Node:
-    """The tree of a condition. Raises InvalidQuery for what is none."""
-    node = getattr(condition, "node", None)
-    if isinstance(node, Node):
-        return node
-    if isinstance(condition, bool):
-        raise InvalidQuery(
-            "where was given True or False: Python has compared something itself. Compare fields "
-            "of a Document class, Order.total > 100, or use keywords, total__gt=100"
-        )
-    raise InvalidQuery(
-        f"where takes conditions (Order.total > 100, Q(total__gt=100)) and keywords "
-        f"(total__gt=100), not {type(condition).__name__}"
-    )
 
 
 def _whole(value: Any, what: str) -> int:

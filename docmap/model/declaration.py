@@ -1,0 +1,99 @@
+"""What a document class declares by its class keywords, checked when the class is made."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from docmap.errors import InvalidModel
+from docmap.schema.annotations import Index
+from docmap.schema.schema import check_collection
+
+DECLARATION: Final = "__docmap_declaration__"
+
+KEYWORDS: Final = frozenset({"collection", "indexes", "key", "abstract", "unknown", "load"})
+LATER: Final = frozenset({"version", "expires_after", "shard_key", "family_field", "family_name"})
+
+RESERVED: Final = frozenset(
+    "pk save insert delete reload is_new changed_fields convert_to input_model from_storage save_as"
+    .split()
+)
+"""The names that Document takes beside pydantic's own: no field may have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The class keywords of one document class, with what it inherits."""
+
+    collection: str | None = None
+    indexes: tuple[Index, ...] = ()
+    key: str = "id"
+    abstract: bool = False
+    unknown: str = "keep"
+    load: str = "trust"
+
+
+def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> Declaration:
+    """The declaration of a new class. Raises InvalidModel for a keyword that cannot be."""
+    for name in keywords:
+        if name in LATER:
+            raise InvalidModel(f"{cls.__name__}: the class keyword {name!r} is not there yet")
+        if name not in KEYWORDS:
+            near = difflib.get_close_matches(name, KEYWORDS, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise InvalidModel(
+                f"{cls.__name__}: neither docmap nor pydantic knows the class keyword "
+                f"{name!r}{hint}",
+                suggestions=tuple(near),
+            )
+    abstract = bool(keywords.get("abstract", False))
+    collection = keywords.get("collection")
+    if collection is not None:
+        check_collection(collection)
+    elif not abstract:
+        collection = _snake_case(cls.__name__)
+        check_collection(collection)
+    _one_of(cls, "unknown", keywords.get("unknown", "keep"), ("keep", "forbid", "drop"))
+    _one_of(cls, "load", keywords.get("load", "trust"), ("trust", "validate"))
+    own = _indexes(cls, keywords.get("indexes", ()))
+    return replace(
+        inherited,
+        collection=collection,
+        indexes=(*inherited.indexes, *own),
+        abstract=abstract,
+        **{name: keywords[name] for name in ("key", "unknown", "load") if name in keywords},
+    )
+
+
+def check_fields(cls: type, names: Iterable[str]) -> None:
+    """Raise InvalidModel for a field that would hide a name of Document."""
+    for name in names:
+        if name in RESERVED or name.startswith("__docmap"):
+            raise InvalidModel(
+                f"{cls.__name__}.{name}: Document has an attribute of this name. Call the field "
+                f'{name}_ and give it its name in storage: {name}_: Annotated[..., Stored("{name}")]',
+                field=name,
+            )
+
+
+def _indexes(cls: type, given: Any) -> tuple[Index, ...]:
+    if isinstance(given, (str, Index)) or not isinstance(given, Iterable):
+        raise InvalidModel(f'{cls.__name__}: indexes takes a list: indexes=[Index("status")]')
+    found = tuple(Index(item) if isinstance(item, str) else item for item in given)
+    if not all(isinstance(item, Index) for item in found):
+        raise InvalidModel(f'{cls.__name__}: indexes takes Index("field", ...) and field names')
+    return found
+
+
+def _one_of(cls: type, keyword: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidModel(
+            f"{cls.__name__}: {keyword} is one of {', '.join(map(repr, allowed))}, not {value!r}"
+        )
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,0 +1,263 @@
+"""Document: a pydantic model that a storage keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from docmap.errors import InvalidModel, NoStorage
+from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
+from docmap.model.metaclass import DocumentMeta
+from docmap.schema.schema import Schema, typed
+from docmap.storage.base import BaseStorageAdapter
+from docmap.storage.loading import STATE, State, state_of
+from docmap.values import ObjectId, uuid7_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCHEMA = "__docmap_made_schema__"
+
+
+class _SchemaOfClass:
+    """`Order.__docmap_schema__`, for the levels below; an abstract class has none."""
+
+    def __get__(self, instance: object, owner: Any) -> Schema:
+        if getattr(owner, DECLARATION, Declaration(abstract=True)).abstract:
+            raise AttributeError(f"{owner.__name__} is abstract and has no collection")
+        return schema_of_class(owner)
+
+
+class Document(BaseModel, metaclass=DocumentMeta):
+    """The base of document classes.
+
+    ```
+    class Order(Document, collection="orders", indexes=[Index("status", "-created_at")]):
+        number: Annotated[str, Indexed(unique=True)]
+        total: Decimal
+    ```
+
+    Class keywords: `collection` (default: the class name in snake_case), `indexes`, `key` (the key
+    field, default `id`), `abstract` (a base without a collection), `unknown` (stored fields that the
+    class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the class's own
+    validators on loading too). All others go to pydantic.
+
+    `id` is a time-ordered UUID as text unless the class declares another type: an `int` is counted
+    by the storage, an `ObjectId` is made. No storage is needed to build and validate documents.
+    """
+
+    __slots__ = (STATE,)
+
+    model_config = ConfigDict(validate_assignment=True)
+
+    if TYPE_CHECKING:
+        # To type checkers any type may override the key's, as at run time.
+        id: Any = Field(default=None)
+    else:
+        id: str = Field(default_factory=uuid7_text)
+
+    __docmap_schema__: ClassVar[Schema] = _SchemaOfClass()  # type: ignore[assignment]
+    __docmap_keywords__: ClassVar[frozenset[str]] = frozenset()
+    __docmap_default__: ClassVar[Callable[[], BaseStorageAdapter | None]] = lambda: None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__()
+        check_fields(cls, cls.__dict__.get("__annotations__", ()))
+        parents = [base for base in cls.__mro__[1:] if DECLARATION in base.__dict__]
+        inherited = getattr(parents[0], DECLARATION) if parents else Declaration()
+        setattr(cls, DECLARATION, declare(cls, inherited, keywords))
+        cls.__docmap_keywords__ = frozenset(keywords)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        super().__pydantic_init_subclass__()
+        origin = cls.__pydantic_generic_metadata__["origin"]
+        if origin is not None:  # Page[int] shares the collection of Page
+            setattr(cls, DECLARATION, getattr(origin, DECLARATION))
+        check_fields(cls, cls.model_fields)
+        _refuse_family(cls)
+        _complete_key(cls, getattr(cls, DECLARATION))
+        if cls.__pydantic_complete__ and not getattr(cls, DECLARATION).abstract:
+            schema_of_class(cls)
+
+    # -- the key and the state
+
+    @property
+    def pk(self) -> Any:
+        """The value of the key field, whatever its name; None before the storage counted it."""
+        return self.__dict__.get(getattr(type(self), DECLARATION).key)
+
+    @property
+    def is_new(self) -> bool:
+        """True if the document was neither loaded nor saved."""
+        return state_of(self) is None
+
+    @property
+    def changed_fields(self) -> frozenset[str]:
+        """The names of the fields whose stored form differs from what was loaded or saved."""
+        schema, state = schema_of_class(type(self)), state_of(self)
+        if state is None:
+            return frozenset(schema.root.fields)
+        then, now = from_json(state.data), from_json(schema.codec.dump(self))
+        return frozenset(
+            name
+            for name, field in schema.root.fields.items()
+            if then.get(field.stored, ...) != now.get(field.stored, ...)
+        )
+
+    # -- storing
+
+    def save(self, storage: BaseStorageAdapter | None = None, /) -> Any:
+        """Insert the document if it is new, else update it; its key.
+
+        Without `storage` it is the one that the document was loaded from or saved to, else the
+        configured default. Raises NoStorage, InvalidValue, DuplicateKey, StaleDocument.
+        """
+        return self._storage(storage).save(self)
+
+    def insert(self, storage: BaseStorageAdapter | None = None, /) -> Any:
+        """Store the document as a new one; its key. Raises DuplicateKey if the key is taken."""
+        return self._storage(storage).insert(self)
+
+    def delete(self, storage: BaseStorageAdapter | None = None, /) -> bool:
+        """Delete the stored document. Raises StaleDocument over a newer revision."""
+        return self._storage(storage).delete(self)
+
+    def reload(self, storage: BaseStorageAdapter | None = None, /) -> Self:
+        """Bring the document up to date with what is stored. Raises DocumentNotFound."""
+        self._storage(storage).reload(self)
+        return self
+
+    @classmethod
+    def from_storage(cls, storage: BaseStorageAdapter, primary_key: Any) -> Self:
+        """The stored document of a key. Raises DocumentNotFound."""
+        return storage.get(cls, primary_key)
+
+    def _storage(self, given: BaseStorageAdapter | None) -> BaseStorageAdapter:
+        state = state_of(self)
+        found = given or (state.storage if state else None) or type(self).__docmap_default__()
+        if found is None:
+            raise NoStorage(
+                f"this {type(self).__name__} was neither loaded nor saved, and no default storage is "
+                'configured: pass one, order.save(db), or call docmap.configure({"default": URL})'
+            )
+        return found
+
+    # -- equality, copies
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        mine, theirs = self.__dict__, other.__dict__
+        if mine == theirs:
+            return self.__pydantic_extra__ == other.__pydantic_extra__
+        return self.__pydantic_extra__ == other.__pydantic_extra__ and all(
+            mine.get(name, ...) == theirs.get(name, ...) for name in type(self).model_fields
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> Self:
+        return _with_state(super().__copy__(), self)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return _with_state(super().__deepcopy__(memo), self)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = state_of(self)
+        kept = None if state is None else (state.revision, state.data)
+        return {**super().__getstate__(), STATE: kept}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        kept = state.pop(STATE, None)
+        super().__setstate__(state)
+        if kept is not None:
+            object.__setattr__(self, STATE, State(None, *kept))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A new, unsaved document with a new key, unless `update` gives the key."""
+        copied = super().model_copy(update=update, deep=deep)
+        if state_of(copied) is not None:
+            object.__delattr__(copied, STATE)
+        key = getattr(type(self), DECLARATION).key
+        if key not in (update or {}):
+            copied.__dict__[key] = type(self).model_fields[key].get_default(
+                call_default_factory=True, validated_data={}
+            )
+        return copied
+
+
+def _with_state(copied: Any, original: Document) -> Any:
+    state = state_of(original)
+    if state is not None:
+        object.__setattr__(copied, STATE, State(None, state.revision, state.data))
+    return copied
+
+
+def schema_of_class(cls: Any) -> Schema:
+    """The schema of a document class, made when it is first needed."""
+    made: Schema | None = cls.__dict__.get(_SCHEMA)
+    if made is None:
+        if not cls.__pydantic_complete__:
+            cls.model_rebuild(raise_errors=True)
+        declared: Declaration = getattr(cls, DECLARATION)
+        made = typed(
+            cls,
+            declared.collection or "",
+            key=declared.key,
+            indexes=declared.indexes,
+            unknown=declared.unknown,  # type: ignore[arg-type]
+            validates=declared.load == "validate",
+        )
+        setattr(cls, _SCHEMA, made)
+    return made
+
+
+def _refuse_family(cls: Any) -> None:
+    """A subclass of a class with a collection would see the other's documents as its own."""
+    if cls.__pydantic_generic_metadata__["origin"] is not None:
+        return
+    declared: Declaration = getattr(cls, DECLARATION)
+    for base in cls.__mro__[1:]:
+        theirs: Declaration | None = base.__dict__.get(DECLARATION)
+        if theirs is None or theirs.abstract or declared.abstract or base is Document:
+            continue
+        if "collection" not in cls.__dict__.get("__docmap_keywords__", ()):
+            raise InvalidModel(
+                f"{cls.__name__} derives from {base.__name__}, which has the collection "
+                f"{theirs.collection!r}: give {cls.__name__} a collection of its own with "
+                f"collection=..., or make {base.__name__} a base with abstract=True",
+            )
+        return
+
+
+def _complete_key(cls: Any, declared: Declaration) -> None:
+    """Give the key field the default that its type has: counted, made, or a UUID as text."""
+    fields = cls.__pydantic_fields__
+    changed = False
+    if declared.key != "id" and "id" in fields and _inherited_id(cls):
+        del fields["id"]
+        cls.__annotations__ = {n: a for n, a in cls.__annotations__.items() if n != "id"}
+        changed = True
+    key = fields.get(declared.key)
+    if key is not None and key.is_required():
+        if key.annotation is int:
+            key.default, changed = None, True
+        elif key.annotation is ObjectId:
+            key.default_factory, changed = ObjectId, True
+        elif key.annotation is str and declared.key == "id":
+            key.default_factory, changed = uuid7_text, True
+    if changed:
+        cls.model_rebuild(force=True, raise_errors=False, _parent_namespace_depth=4)
+
+
+def _inherited_id(cls: Any) -> bool:
+    return all(
+        "id" not in base.__dict__.get("__annotations__", {})
+        for base in cls.__mro__
+        if base is not Document
+    )
+
