@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import fill
+from typing import Final
 
 from docmap.cli.conditions import condition
 
@@ -13,7 +15,8 @@ from docmap.cli.conditions import condition
 class Command:
     """One subcommand: its words for `--help`, its arguments, and what it does.
 
-    `run` takes the parsed arguments and returns the exit status; it raises DocmapError.
+    `notes` gives what the help says after the details, ready to be printed. `run` takes the parsed
+    arguments and returns the exit status; it raises DocmapError.
     """
 
     name: str
@@ -22,6 +25,7 @@ class Command:
     example: str
     arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
+    notes: Callable[[], str] = str
 
 
 def add_url(parser: ArgumentParser) -> None:
@@ -35,13 +39,18 @@ def add_collection(parser: ArgumentParser) -> None:
     parser.add_argument("collection", metavar="COLLECTION", help="the collection's name")
 
 
-CONDITIONS_HELP = """\
+def conditions_help() -> str:
+    """How conditions are written, for the end of a command's help."""
+    from docmap.query.lookups import SYNONYMS, VOCABULARY
+
+    lookups = fill(f"Lookups: {', '.join([*VOCABULARY, *SYNONYMS])}.", 100)
+    return f"{_CONDITIONS}\n{lookups}"
+
+
+_CONDITIONS: Final = """\
 A CONDITION is NAME=VALUE or NAME__LOOKUP=VALUE; all of them must hold. Parts of a nested name are
 joined by __ as well: customer__country=DE. A VALUE that reads as JSON is JSON (100, true, null,
-["a", "b"], "5" for the text 5, {"$date": "2024-02-29T00:00:00Z"}); any other is text.
-Lookups: equals (default), not_equals, gt, gte, lt, lte, between, in, not_in, contains, icontains,
-contains_any, contains_all, startswith, endswith, iexact, like, matches, exists, is_null, size,
-year, month, day, hour, weekday and others."""
+["a", "b"], "5" for the text 5, {"$date": "2024-02-29T00:00:00Z"}); any other is text."""
 
 
 def add_conditions(parser: ArgumentParser) -> None:

@@ -47,7 +47,7 @@ def _arguments(parser: ArgumentParser) -> None:
         metavar="N",
         type=number,
         default=1000,
-        help="with --on-error skip, how many documents are written at once (1000)",
+        help="how many documents are written at once (1000)",
     )
     parser.add_argument(
         "--quiet", action="store_true", help="no progress bar and no last line; errors are shown"
@@ -82,7 +82,9 @@ class _Import:
             documents = (self._document(row) for row in self._source.rows(bar.advance))
             try:
                 with storage.transaction() if self._atomic else nullcontext():
-                    keys = storage.insert_many(self._collection, documents)
+                    keys = storage.insert_many(
+                        self._collection, documents, batch_size=self._batch_size
+                    )
             except DuplicateKey as error:
                 raise self._located(error) from error
         self._done(len(keys))
@@ -120,7 +122,9 @@ class _Import:
         if self._atomic:
             with suppress(DuplicateKey), storage.transaction():
                 documents = [document for _, document in rows]
-                return len(storage.insert_many(self._collection, documents))
+                return len(
+                    storage.insert_many(self._collection, documents, batch_size=self._batch_size)
+                )
         # One of them was refused and all were undone: see which.
         inserted = 0
         for where, document in rows:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from argparse import (
+    SUPPRESS,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from textwrap import fill
 from typing import Final, NoReturn
 
 from docmap.cli import exporting, importing, overview, queries
@@ -33,11 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is success, 1 an error that is told in one line on stderr, 2 a wrong call.
     """
     debug = False
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A table goes out whatever the terminal's encoding; JSON minds it by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         arguments = _parse(sys.argv[1:] if argv is None else argv)
         debug = arguments.debug
         command: Command = arguments.command
-        status = command.run(arguments)
+        with _logged(debug=debug):
+            status = command.run(arguments)
         sys.stdout.flush()
     except SystemExit as stop:  # from argparse, which has said what there is to say
         return stop.code if isinstance(stop.code, int) else USAGE
@@ -61,6 +75,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+@contextmanager
+def _logged(*, debug: bool) -> Iterator[None]:
+    """The log on stderr while debugging; its warnings are for programs, and do not show else."""
+    logger = logging.getLogger("docmap")
+    handler = logging.StreamHandler() if debug else logging.NullHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    if debug:
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
 def _failed(message: str, *, status: int = FAILED) -> int:
     text = " ".join(hide_passwords(message).split())
     print(f"docmap: error: {text}", file=sys.stderr)
@@ -75,6 +105,9 @@ class _Parser(ArgumentParser):
         sys.exit(USAGE)
 
 
+_DEBUG: Final = "show what is done, and the traceback of an error"
+
+
 def _parser() -> ArgumentParser:
     parser = _Parser(
         prog="docmap",
@@ -84,18 +117,19 @@ def _parser() -> ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the versions and exit")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--debug", action="store_true", help=_DEBUG)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in COMMANDS:
         sub = commands.add_parser(
             command.name,
             help=command.summary,
-            description=command.details,
+            description="\n\n".join(filter(None, [fill(command.details, 100), command.notes()])),
             epilog=f"example:\n  {command.example}",
             formatter_class=RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         command.arguments(sub)
+        sub.add_argument("--debug", action="store_true", default=SUPPRESS, help=_DEBUG)
         sub.set_defaults(command=command, parser=sub)
     return parser
 
@@ -139,7 +173,3 @@ def _versions() -> str:
     except PackageNotFoundError:
         own = "(not installed)"
     return f"docmap {own}, Python {platform.python_version()}, pydantic {version('pydantic')}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,12 +7,12 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from docmap.cli.command import (
-    CONDITIONS_HELP,
     Command,
     add_collection,
     add_conditions,
     add_extended,
     add_order,
+    conditions_help,
     names,
 )
 from docmap.cli.conditions import query
@@ -104,34 +104,38 @@ def explain(arguments: Namespace) -> int:
 FIND: Final = Command(
     "find",
     "print the documents that match",
-    f"Print the documents of a collection that fulfil all conditions.\n\n{CONDITIONS_HELP}",
+    "Print the documents of a collection that fulfil all conditions.",
     "docmap find sqlite:///shop.db orders status=paid total__gte=100 --order-by -total --limit 5",
     _find_arguments,
     find,
+    conditions_help,
 )
 COUNT: Final = Command(
     "count",
     "count the documents that match",
-    f"Print how many documents of a collection fulfil all conditions.\n\n{CONDITIONS_HELP}",
+    "Print how many documents of a collection fulfil all conditions.",
     'docmap count sqlite:///shop.db orders \'customer__country__in=["DE", "FR"]\'',
     _count_arguments,
     count,
+    conditions_help,
 )
 VALUES: Final = Command(
     "values",
     "print the distinct values of a field",
     "Print the distinct values of a field, in order and without null, of the documents that "
-    f"fulfil all conditions.\n\n{CONDITIONS_HELP}",
+    "fulfil all conditions.",
     "docmap values sqlite:///shop.db orders customer.country status=paid",
     _values_arguments,
     values,
+    conditions_help,
 )
 EXPLAIN: Final = Command(
     "explain",
     "print how a query would run",
     "Print what of a query the engine does itself, with which index, and what docmap filters "
-    f"afterwards and why. Nothing is read.\n\n{CONDITIONS_HELP}",
+    "afterwards and why. Nothing is read.",
     "docmap explain sqlite:///shop.db orders total__gte=100 --order-by -total",
     _explain_arguments,
     explain,
+    conditions_help,
 )

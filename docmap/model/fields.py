@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from docmap.errors import InvalidQuery, shown
-from docmap.model.conditions import Condition, Q, as_condition, as_node
+from docmap.query.conditions import Condition, Q, as_condition, as_node
 from docmap.model.expressions import Mapped, col, field
-from docmap.model.operators import DateLookups, ListLookups, Ordering, TextLookups
+from docmap.model.lookups import DateLookups, ListLookups, TextLookups
+from docmap.model.operators import Ordering
 from docmap.query.paths import EACH, Path, Segment
 from docmap.schema.resolve import Root, resolve_path, unknown
 from docmap.schema.types import ANY, LISTS, FieldType
@@ -84,9 +85,11 @@ class FieldExpression(Ordering[Any], ListLookups[Any], TextLookups, DateLookups)
             if name.startswith("_"):
                 raise AttributeError(name)
             kind = self._kind
-            if kind.child(name) is None and (self._root is None or kind.kind != "any"):
-                raise _no_attribute(self, kind, name)
-            return self._below(name)
+            if (nested := kind.child(name)) is not None:
+                return expression(self._path.child(name), nested.type, self._owner, self._root)
+            if kind.kind == "any" and self._root is not None:
+                return self._below(name)
+            raise _no_attribute(self, kind, name)
 
     def __repr__(self) -> str:
         first, *more = self._path.segments
@@ -125,7 +128,7 @@ def expression(
 
     `root` is where the names of the class start.
     """
-    if kind.kind in {"model", "union"} and any(kind.child(name) for name in LOOKUPS):
+    if not LOOKUPS.isdisjoint(_field_names(kind)):
         return _FieldsFirst(place, kind, owner, root)
     return FieldExpression(place, kind, owner, root)
 
@@ -192,5 +195,10 @@ def _no_attribute(of: FieldExpression, kind: FieldType, name: str) -> InvalidQue
             field=name,
         )
     hint = f"the key of a dict is {of!r}[{name!r}]" if kind.kind == "dict" else ""
-    names = {*LOOKUPS, *kind.fields, *(n for option in kind.options for n in option.fields)}
+    names = LOOKUPS | _field_names(kind)
     return unknown(Root(repr(of), "", kind), "field or lookup", name, names, hint)
+
+
+def _field_names(kind: FieldType) -> set[str]:
+    """The names of the fields of a model, or of all models of a union."""
+    return {*kind.fields, *(name for option in kind.options for name in option.fields)}

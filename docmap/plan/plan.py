@@ -53,6 +53,7 @@ class Plan:
 
 def make(engine: Engine, request: Request) -> Plan:
     """The plan of a request: native where the engine's form is exact, residual elsewhere."""
+    engine._refresh(request.schema)
     native, residual = split(request.condition, asking(engine, request.schema))
     ordered = not request.order or engine._orders(request.schema, request.order)
     query = NativeQuery(native, request.order if ordered else ())

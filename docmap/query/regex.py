@@ -1,7 +1,7 @@
-"""Text patterns: `matches` and `like` in linear time, and one form of them for each engine.
+r"""Text patterns: `matches` and `like` in linear time, and one form of them for each engine.
 
 A pattern is parsed into a tree (`regex_parse`) and written out for an engine by `write` with that
-engine's `Dialect`. What is written names every character by itself: no flags, no `\\d`, nothing
+engine's `Dialect`. What is written names every character by itself: no flags, no `\d`, nothing
 whose meaning depends on an engine's idea of letters, digits or line ends.
 """
 
@@ -94,7 +94,7 @@ def literal_prefix(pattern: str) -> str:
     'DE-'
     """
     regex = parse(pattern)
-    # Without regard to case letters are not fixed; the digits before them would rarely help.
+    # Where case is ignored no letter is fixed, and digits alone are rarely worth a range.
     return "" if "i" in regex.flags else _prefix(regex.node)
 
 
@@ -163,7 +163,7 @@ _PLAIN = frozenset(" !\"%',/:;<=>@_")
 
 
 def _escape(code: int) -> str:
-    """`code` as both Rust's engine and Python's take it; Rust reads `\\<` as an anchor."""
+    r"""`code` as both Rust's engine and Python's take it; Rust reads `\<` as an anchor."""
     char = chr(code)
     if char in _PLAIN or char.isalnum() or (code > 0xFF and char.isprintable()):
         return char

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from string import ascii_letters
+from typing import Literal
 
 from docmap.errors import InvalidQuery
 
@@ -99,13 +100,8 @@ def complement(ranges: Ranges) -> Ranges:
 
 def _both_cases(ranges: Ranges) -> Ranges:
     """`ranges` with the other case of each ASCII letter in them, and of no other letter."""
-    folded = list(ranges)
-    for low, high in ranges:
-        for first, last, distance in ((0x41, 0x5A, 32), (0x61, 0x7A, -32)):
-            begin, end = max(low, first), min(high, last)
-            if begin <= end:
-                folded.append((begin + distance, end + distance))
-    return normal(folded)
+    letters = [c for c in ascii_letters if any(low <= ord(c) <= high for low, high in ranges)]
+    return normal([*ranges, *((ord(c.swapcase()), ord(c.swapcase())) for c in letters)])
 
 
 ANY: Ranges = ((0, LAST_CODE_POINT),)
@@ -183,13 +179,13 @@ class _Parser:
 
     def parse(self) -> tuple[Node, frozenset[str]]:
         if bad := UNSTORABLE.search(self.pattern):
-            self.refuse(bad.start(), "NUL or a lone surrogate", "no stored text holds it")
+            raise self.refused(bad.start(), "NUL or a lone surrogate", "no stored text holds it")
         if flags := _LEADING_FLAGS.match(self.pattern):
             self.flags |= frozenset(flags[1])
             self.at = flags.end()
         node = self.choice()
         if self.at < len(self.pattern):
-            self.refuse(self.at, '")" without its "("', r"\) is the character")
+            raise self.refused(self.at, '")" without its "("', r"\) is the character")
         return node, self.flags
 
     def choice(self) -> Node:
@@ -238,22 +234,22 @@ class _Parser:
         start = self.at
         for opening, what, instead in _REFUSED_GROUPS:
             if self.next_is(opening):
-                self.refuse(start, f'"{opening}" is {what}', instead)
+                raise self.refused(start, f'"{opening}" is {what}', instead)
         if self.next_is("(?:"):
             self.at += 3
         elif flags := _FLAG_GROUP.match(self.pattern, start):
             instead = "only i, m and s are flags, written once and at the very start: (?ims)"
-            self.refuse(start, f'flags "{flags[0]}"', instead)
+            raise self.refused(start, f'flags "{flags[0]}"', instead)
         elif self.next_is("(?"):
-            self.refuse(start, '"(?" begins no known group', "use ( ) or (?: )")
+            raise self.refused(start, '"(?" begins no known group', "use ( ) or (?: )")
         else:
             self.at += 1
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.refuse(start, f"groups nested over {MAX_DEPTH} deep", "split the condition")
+            raise self.refused(start, f"groups nested over {MAX_DEPTH} deep", "split the condition")
         node = self.choice()
         if not self.next_is(")"):
-            self.refuse(start, '"(" without its ")"', r"close it; \( is the character")
+            raise self.refused(start, '"(" without its ")"', r"close it; \( is the character")
         self.at += 1
         self.depth -= 1
         return node
@@ -266,7 +262,7 @@ class _Parser:
         node = self.repeat(atom, found)
         self.at = found.end()
         if self.next_is("+"):
-            self.refuse(self.at, '"+" makes a possessive quantifier', "leave the + out")
+            raise self.refused(self.at, '"+" makes a possessive quantifier', "leave the + out")
         if self.next_is("?"):
             self.at += 1
         self.refuse_quantifier("repeats a repetition without a group")
@@ -279,14 +275,14 @@ class _Parser:
         least, most = (int(digits.lstrip("0")[:4] or "0") for digits in (found[1], found[3] or ""))
         bound = most if found[3] else least
         if least > bound:
-            self.refuse(found.start(), "a repetition with its bounds reversed", "swap them")
+            raise self.refused(found.start(), "a repetition with its bounds reversed", "swap them")
         if bound > MAX_REPEAT:
             what = f"a repetition over {MAX_REPEAT}"
-            self.refuse(found.start(), what, "lower the count, or use * or +")
+            raise self.refused(found.start(), what, "lower the count, or use * or +")
         node = Repeat(atom, least, None if found[2] and not found[3] else bound)
         if _product(node) > MAX_REPEAT_PRODUCT:
             what = f"nested repetitions over {MAX_REPEAT_PRODUCT} in all"
-            self.refuse(found.start(), what, "lower the counts, or use * or +")
+            raise self.refused(found.start(), what, "lower the counts, or use * or +")
         return node
 
     def char_class(self) -> Chars:
@@ -303,14 +299,14 @@ class _Parser:
         if not negated:
             return chars
         if chars.ranges == ANY:
-            self.refuse(start, "a class that no character is in", "leave this branch out")
+            raise self.refused(start, "a class that no character is in", "leave this branch out")
         return Chars(complement(chars.ranges))
 
     def class_item(self, start: int, first: int) -> Ranges:
         """The next character, range or set of the class that began at `start`."""
         place = self.at
         if self.next_is("-") and place != first and not self.next_is("-]"):
-            self.refuse(place, '"-" amid a class could begin a range', r"write \-")
+            raise self.refused(place, '"-" amid a class could begin a range', r"write \-")
         low = self.class_member(start)
         if not self.next_is("-") or self.next_is("-]"):
             return ((low, low),) if isinstance(low, int) else low
@@ -318,9 +314,11 @@ class _Parser:
         self.at += 1
         high = self.class_member(start)
         if not (isinstance(low, int) and isinstance(high, int)):
-            self.refuse(place, "a range that ends in a set", r"\- is the character")
+            raise self.refused(place, "a range that ends in a set", r"\- is the character")
         if low > high:
-            self.refuse(place, "a range with its ends reversed", r"swap them; \- is the character")
+            raise self.refused(
+                place, "a range with its ends reversed", r"swap them; \- is the character"
+            )
         return ((low, high),)
 
     def class_member(self, start: int) -> int | Ranges:
@@ -328,11 +326,13 @@ class _Parser:
         char = self.pattern[self.at : self.at + 1]
         if not char:
             instead = r"close it; \[ is the character, and a ] that comes first stands for itself"
-            self.refuse(start, '"[" without its "]"', instead)
+            raise self.refused(start, '"[" without its "]"', instead)
         if char == "\\":
             return self.escape(in_class=True)
         if _POSIX_CLASS.match(self.pattern, self.at):
-            self.refuse(self.at, "a POSIX class", r"use \d, \w, \s or a range; \[ is the character")
+            raise self.refused(
+                self.at, "a POSIX class", r"use \d, \w, \s or a range; \[ is the character"
+            )
         self.at += 1
         return ord(char)
 
@@ -341,7 +341,7 @@ class _Parser:
         start, letter = self.at, self.pattern[self.at + 1 : self.at + 2]
         self.at += 2
         if not letter:
-            self.refuse(start, r'"\" at the end', r"\\ is the character")
+            raise self.refused(start, r'"\" at the end', r"\\ is the character")
         if letter in _CONTROLS:
             return _CONTROLS[letter]
         if letter in _SETS:
@@ -351,20 +351,22 @@ class _Parser:
         if letter.isascii() and not letter.isalnum():
             return ord(letter)
         if in_class and letter in _ESCAPED_ANCHORS:
-            self.refuse(start, f'"\\{letter}" in a class', r"write \x08 for a backspace")
+            raise self.refused(start, f'"\\{letter}" in a class', r"write \x08 for a backspace")
         what, instead = _REFUSED_ESCAPES.get(letter, _UNKNOWN_ESCAPE)
-        self.refuse(start, f'"\\{letter}" is {what}', instead)
+        raise self.refused(start, f'"\\{letter}" is {what}', instead)
 
     def code_point(self, start: int, letter: str) -> int:
         digits = _HEX.match(self.pattern, self.at, self.at + _HEX_DIGITS[letter])
         if digits is None or len(digits[0]) < _HEX_DIGITS[letter]:
             what = f'"\\{letter}" without its {_HEX_DIGITS[letter]} hexadecimal digits'
-            self.refuse(start, what, r"write \xhh, \uhhhh or \Uhhhhhhhh")
+            raise self.refused(start, what, r"write \xhh, \uhhhh or \Uhhhhhhhh")
         self.at = digits.end()
         code = int(digits[0], 16)
         if code == 0 or 0xD800 <= code <= 0xDFFF or code > LAST_CODE_POINT:
             what = f'"\\{letter}{digits[0]}" is NUL, a lone surrogate or no code point'
-            self.refuse(start, what, r"no stored text holds it; above \uffff write \Uhhhhhhhh")
+            raise self.refused(
+                start, what, r"no stored text holds it; above \uffff write \Uhhhhhhhh"
+            )
         return code
 
     def next_is(self, text: str) -> bool:
@@ -374,16 +376,16 @@ class _Parser:
         for operator in ("&&", "--", "~~"):
             if self.next_is(operator):
                 instead = f"list the characters; \\{operator[0]} is the character"
-                self.refuse(self.at, f'"{operator}" is a set operation elsewhere', instead)
+                raise self.refused(self.at, f'"{operator}" is a set operation elsewhere', instead)
 
     def refuse_quantifier(self, what: str) -> None:
         char = self.pattern[self.at : self.at + 1]
         if char and char in "*+?{":
             instead = "write {0,n} for at most n" if self.next_is("{,") else "leave it out"
-            self.refuse(self.at, f'"{char}" {what}', f"{instead}; \\{char} is the character")
+            raise self.refused(self.at, f'"{char}" {what}', f"{instead}; \\{char} is the character")
 
-    def refuse(self, at: int, what: str, instead: str) -> NoReturn:
-        raise InvalidQuery(f"Regular expression, position {at}: {what}; {instead}.")
+    def refused(self, at: int, what: str, instead: str) -> InvalidQuery:
+        return InvalidQuery(f"Regular expression, position {at}: {what}; {instead}.")
 
 
 def _product(node: Node) -> int:

@@ -15,7 +15,7 @@ from docmap.storage.hooks import Hooks
 from docmap.storage.journal import operation
 from docmap.storage.loading import attach, load_record, schema_of, state_of
 from docmap.storage.options import read_options
-from docmap.model.conditions import Condition
+from docmap.query.conditions import Condition
 from docmap.storage.query import Query
 from docmap.storage.saving import BATCH, build, expected_revision, save_all, save_data, save_document
 from docmap.storage.url import URL

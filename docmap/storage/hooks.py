@@ -161,6 +161,9 @@ class Hooks:
 
     # -- queries
 
+    def _refresh(self, schema: Schema) -> None:
+        """Called before a query is planned: bring up to date what is known of the collection."""
+
     def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
         """The records that match `query.condition`, ordered and cut as it says.
 

@@ -19,7 +19,7 @@ from docmap.plan import execute
 from docmap.plan.engine import Record
 from docmap.plan.explain import Explanation, explain
 from docmap.plan.plan import Plan, Request, make, with_key
-from docmap.model.conditions import Condition, all_of
+from docmap.query.conditions import Condition, all_of
 from docmap.query.nodes import Node, conjunction, negation
 from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order

@@ -34,7 +34,7 @@ def read_setting(alias: Any, value: Any, source: str) -> Setting:
 
     Raises InvalidConfig naming `source` for an alias, a URL or a key that cannot be.
     """
-    if not isinstance(alias, str) or not _ALIAS.fullmatch(alias) or "__" in alias:
+    if not isinstance(alias, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", alias) or "__" in alias:
         raise InvalidConfig(
             f"{source}: {alias!r} cannot be an alias: it is of small letters, digits and single "
             "underscores and begins with a letter, so that the environment can name it, too"
@@ -54,9 +54,6 @@ def read_setting(alias: Any, value: Any, source: str) -> Setting:
     except InvalidConfig as error:
         failure = error
     raise InvalidConfig(f"{source}: the storage {alias!r}: {failure}", engine=failure.engine)
-
-
-_ALIAS = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def _revealed(value: Any) -> Any:

@@ -101,7 +101,6 @@ class URL:
             failure = error
         # Frames hold the text: an error tracker that prints their variables would publish it.
         text = HIDDEN
-        failure.__context__ = failure.__cause__ = None
         raise failure.with_traceback(None)
 
     @property
@@ -139,10 +138,11 @@ class URL:
 
 
 _RESERVED: Final = "/:@,?#[]&=+"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SECRET_OPTION = re.compile(
-    r"pass(word|wd|phrase)|secret|token|credential|authmechanismproperties", re.IGNORECASE
+# Patterns are text: `re` compiles them when they are first used, and importing docmap stays quick.
+_SCHEME: Final = r"[A-Za-z][A-Za-z0-9+.-]*"
+_LONE_PERCENT: Final = r"%(?![0-9A-Fa-f]{2})"
+_CONFIDENTIAL: Final = (
+    r"(?i:pass(?:word|wd|phrase)|secret|token|credential|authmechanismproperties)"
 )
 
 
@@ -150,7 +150,7 @@ def _parse(text: Any) -> URL:
     if not isinstance(text, str):
         raise InvalidConfig(f"a storage's URL is text, not {type(text).__name__}")
     scheme, separator, rest = text.strip().partition("://")
-    if not separator or not _SCHEME.fullmatch(scheme):
+    if not separator or not re.fullmatch(_SCHEME, scheme):
         raise InvalidConfig(
             "this is not a storage's URL, which begins with the engine: write "
             "sqlite:///app.db for the file app.db, or memory://"
@@ -212,12 +212,12 @@ def _query(text: str, scheme: str) -> dict[str, str | Secret]:
         if name in options:
             raise InvalidConfig(f"the {scheme} URL gives {name} twice", engine=scheme)
         value = _decoded(value.replace("+", " "), scheme, "option")
-        options[name] = Secret(value) if _SECRET_OPTION.search(name) else value
+        options[name] = Secret(value) if re.search(_CONFIDENTIAL, name) else value
     return options
 
 
 def _decoded(text: str, scheme: str, part: str) -> str:
-    if _PERCENT.search(text):
+    if re.search(_LONE_PERCENT, text):
         raise InvalidConfig(
             f"the {part} in the {scheme} URL has a % that begins no escape: write it as %25",
             engine=scheme,
@@ -246,10 +246,8 @@ def _escaped(text: str, reserved: str) -> str:
     )
 
 
-_URL_LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"]*@")
-_URL_OPTION = re.compile(
-    rf"([?&][^\s=&]*(?:{_SECRET_OPTION.pattern})[^\s=&]*=)[^\s&'\"]+", re.IGNORECASE
-)
+_URL_LOGIN: Final = rf"({_SCHEME}://)[^\s'\"]*@"
+_URL_OPTION: Final = rf"([?&][^\s=&]*{_CONFIDENTIAL}[^\s=&]*=)[^\s&'\"]+"
 
 
 def hide_passwords(text: str) -> str:
@@ -258,4 +256,5 @@ def hide_passwords(text: str) -> str:
     >>> hide_passwords("no option --tos in 'mongodb://ann:pa/ss@host/db'")
     "no option --tos in 'mongodb://***@host/db'"
     """
-    return _URL_OPTION.sub(rf"\1{HIDDEN}", _URL_LOGIN.sub(rf"\1{HIDDEN}@", text))
+    text = re.sub(_URL_LOGIN, rf"\1{HIDDEN}@", text)
+    return re.sub(_URL_OPTION, rf"\1{HIDDEN}", text)

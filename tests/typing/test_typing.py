@@ -13,18 +13,16 @@ import runpy
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-CASES: Final = sorted((ROOT / "tests" / "typing" / "cases").glob("*_*.py"))
+CASES: Final = sorted((ROOT / "tests" / "typing" / "cases").glob("[!_]*.py"))
 CHECKERS: Final = ("mypy", "pyright")
 MARK: Final = re.compile(r"# error(?: in (?P<checker>mypy|pyright))?(?= #|$)", re.MULTILINE)
-
-Errors = Mapping[str, Mapping[int, str]]
 
 
 @pytest.fixture(scope="session", params=CHECKERS)

@@ -1,4 +1,4 @@
-"""Finding adapters by URL, and naming storages by a call, the environment and the files."""
+"""Storages named by a call, the environment and the files: opened once, closed, forgotten."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -25,68 +24,16 @@ from docmap.config import (
     unconfigure,
 )
 from docmap.errors import InvalidConfig, StorageError
-from docmap.storage import load as loading
-from docmap.storage.base import BaseStorageAdapter
-from docmap.storage.load import adapter, load, schemes
-from docmap.storage.url import URL
+from tests.adapters import install
+from tests.unit.fake import Fake
 
 HUNTER = "hunter2"
-
-
-class Fake(BaseStorageAdapter):
-    """An engine that remembers how often it was opened and closed."""
-
-    scheme = "fake"
-    settings: ClassVar[dict[str, type]] = {"timeout": float, "password": str}
-    made: ClassVar[list[Fake]] = []
-    slow: ClassVar[threading.Event | None] = None
-
-    def __init__(self, url: URL | None = None, **options: Any) -> None:
-        super().__init__(url, **options)
-        self.opened = self.closed = 0
-        Fake.made.append(self)
-
-    def _connect(self) -> None:
-        if Fake.slow is not None:
-            Fake.slow.wait(0.05)
-        if self.url is not None and self.url.path == "broken":
-            raise StorageError("the fake is broken")
-        self.opened += 1
-
-    def _disconnect(self) -> None:
-        self.closed += 1
-        if self.url is not None and self.url.path == "sticky":
-            raise StorageError("the fake does not close")
-
-
-ENTRY_POINTS = {
-    "fake": f"{__name__}:Fake",
-    "mongodb": f"{__name__}:Fake",
-    "sqlite": f"{__name__}:Fake",
-    "tinydb": "a_driver_that_is_not_there.adapter:Adapter",
-    "mine": "my_adapter_is_not_there:Adapter",
-    "torn": "docmap_backends.not_there:Adapter",
-}
-
-
-@pytest.fixture(autouse=True)
-def adapters(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The adapters that are installed, as name to value; a test may change them."""
-    found = dict(ENTRY_POINTS)
-
-    def entry_points(group: str) -> list[EntryPoint]:
-        assert group == "docmap.backends"
-        return [EntryPoint(name.rstrip("2"), value, group) for name, value in found.items()]
-
-    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
-    loading._entry_points.cache_clear()
-    yield found
-    loading._entry_points.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory, an environment that sets nothing, no storage open."""
+    install(monkeypatch, {"fake": "tests.unit.fake:Fake"})
     for name in os.environ:
         if name.startswith("DOCMAP_"):
             monkeypatch.delenv(name)
@@ -98,70 +45,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     Fake.slow = None
     yield work
     unconfigure()
-
-
-# -- adapters
-
-
-def test_an_adapter_is_found_by_its_entry_point() -> None:
-    found = load("fake://host/x?timeout=2", timeout=3)
-    assert type(found) is Fake
-    assert found.opened == 0
-    assert found.url == URL.parse("fake://host/x?timeout=2")
-    assert adapter("mongodb+srv") is Fake
-    assert load("mongodb+srv://host").url == URL.parse("mongodb+srv://host")
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("fakee://", "no storage engine has the scheme 'fakee'; did you mean 'fake'.* Known are: "),
-        ("postgres://h", "did you mean 'postgresql'"),
-        ("sqlite3://", "did you mean 'sqlite'"),
-        ("zzzzzzz://", "the scheme 'zzzzzzz'. Known are: fake, leveldb, memory, mine, mongodb"),
-        ("leveldb:///x", r"no adapter installed: pip install 'docmap\[leveldb\]'"),
-        ("postgresql://h", r"no adapter installed: pip install 'docmap\[postgresql\]'"),
-        ("rqlite://h", r"no adapter installed: pip install 'docmap\[rqlite\]'"),
-        ("shelve:///x", "comes with docmap itself: pip install --force-reinstall docmap"),
-        ("tinydb:///x", r"needs the module a_driver_that_is_not_there.*'docmap\[tinydb\]'"),
-        ("mine://", "needs the module my_adapter_is_not_there.*: install what provides it"),
-        ("sqlite://app.db", "takes no host, and .* three slashes: sqlite:///app.db"),
-        ("memory://x", "memory:// takes no host"),
-        ("fake://?timeuot=1", "fake has no option 'timeuot'; did you mean 'timeout'"),
-    ],
-)
-def test_what_cannot_be_loaded_says_what_to_do(url: str, message: str) -> None:
-    with pytest.raises(InvalidConfig, match=message):
-        load(url)
-
-
-def test_the_missing_driver_is_the_cause() -> None:
-    with pytest.raises(InvalidConfig) as caught:
-        load("tinydb:///x")
-    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
-    assert caught.value.engine == "tinydb"
-
-
-def test_a_broken_installation_of_docmap_is_not_blamed_on_a_driver() -> None:
-    with pytest.raises(ModuleNotFoundError, match="docmap_backends"):
-        load("torn://")
-
-
-def test_an_adapter_installed_later_is_found(adapters: dict[str, str]) -> None:
-    with pytest.raises(InvalidConfig):
-        load("later://")
-    adapters["later"] = f"{__name__}:Fake"
-    assert type(load("later://")) is Fake
-    assert "later" in schemes()
-
-
-def test_two_adapters_for_a_scheme_are_refused(adapters: dict[str, str]) -> None:
-    adapters["fake2"] = f"{__name__}:Fake"  # the same one twice is no trouble
-    assert type(load("fake://")) is Fake
-    adapters["fake2"] = "other:Adapter"
-    loading._entry_points.cache_clear()
-    with pytest.raises(InvalidConfig, match="two adapters are installed for fake://"):
-        load("fake://")
 
 
 def test_connect_opens_and_a_with_block_closes() -> None:
@@ -310,7 +193,9 @@ def test_a_failure_to_open_names_the_setting_and_is_tried_again(
 def in_a_child(queue: Any) -> None:
     inherited = Fake.made[0]
     own = storage()
-    queue.put((own is inherited, len(Fake.made), inherited.closed))
+    # It is kept, since collecting it would close what the parent uses.
+    kept = config._registry._inherited == [inherited]
+    queue.put((own is inherited, len(Fake.made), inherited.closed, kept))
 
 
 if hasattr(os, "fork"):
@@ -322,7 +207,7 @@ if hasattr(os, "fork"):
         queue = context.SimpleQueue()
         child = context.Process(target=in_a_child, args=(queue,))
         child.start()
-        assert queue.get() == (False, 2, 0)
+        assert queue.get() == (False, 2, 0, True)
         child.join()
         assert storage() is parent
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import FrozenInstanceError
 from itertools import product
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -43,161 +44,127 @@ ACCEPTED: list[tuple[str, list[str], list[str]]] = [
     ("^[a-]+$", ["-a"], ["b"]),
     (r"^[\d-]+$", ["1-2"], ["a"]),
     (r"^[+\--]$", ["+", "-"], [","]),
+    ("^[[.]$", ["[", "."], ["a"]),
     ("^[[(.*?{|^$]+$", ["[(.*?{|^$"], ["a"]),
     (r"^[\]\\\^\n\x2d\u00e9]+$", ["]\\^\n-é"], ["n"]),
-    (r"^[\w.]+$", ["a_Z.9"], ["é", "a b"]),
     (r"^[^\W_]+$", ["aZ9"], ["_", "é"]),
     (r"^[\d\D]$", ["1", "\n", "é"], ["", "12"]),
-    (r"[^\ue000-\U0010ffff]", ["a", "é"], ["\ue000", "😀"]),
+    (r"^[^b-\U0010fffe]$", ["a", "\U0010ffff"], ["b", "😀"]),
     (r"\d", ["9"], ["a", "\u0663", "²"]),
-    (r"\D", ["a", "\u0663"], ["9"]),
     (r"\w", ["a", "Z", "_", "0"], ["é", "ſ", "\u212a", "-"]),
     (r"\W", ["é", "-"], ["a_0"]),
     (r"\s", [" ", "\t", "\n", "\r", "\f", "\v"], ["\x1c", "\x85", "\xa0", "\u2003"]),
-    (r"\S", ["\xa0", "a"], [" \t\n"]),
     (r"\bno\b", ["no", "a no.", "éno"], ["nod", "_no", "no1"]),
     (r"a\b", ["aé", "a"], ["ab"]),
     (r"\Ba", ["ba"], ["a", "éa"]),
     (r"\B", ["", "é", "ab"], ["a", "aéa"]),
     ("^a$", ["a"], ["a\n", "\na", "ab"]),
     ("(?m)^a$", ["a", "a\n", "\na", "b\na\nc"], ["a\r\n", "ab", "a\u2028"]),
-    ("(?m)^$", ["", "a\n", "\n"], ["a"]),
     ("a^|$a", [], ["a", "aa", "a\na"]),
     ("(?i)straße", ["STRAßE", "straße"], ["STRASSE", "STRAẞE"]),
     ("(?i)^[k-s]$", ["K", "k", "S"], ["\u212a", "ſ", "t"]),
     ("(?i)^[^k]$", ["\u212a", "a"], ["k", "K"]),
-    ("(?i)é", ["é"], ["É"]),
     ("(?i)^i$", ["i", "I"], ["İ", "ı"]),
     ("(?i)^[Z-a]$", ["Z", "z", "a", "A", "_"], ["b", "B"]),
     ("(?smi)^A.b$", ["x\na\nB"], ["xa\nB"]),
     ("(?iis)A.", ["a\n"], ["a"]),
     ("^ab*$", ["a", "abb"], ["abab"]),
-    ("^(?:ab)*$", ["", "abab"], ["aba"]),
     ("^(a|bc)+?d$", ["ad", "abcd"], ["d", "bd"]),
     ("^a??b{2}c{1,}?d{0,2}$", ["bbc", "abbccdd"], ["abc", "bbcddd"]),
     ("^a{0}b{0,0}$", [""], ["a"]),
-    ("^a{002}$", ["aa"], ["a"]),
+    ("^a{00002}$", ["aa"], ["a"]),
     ("^a{255}$", ["a" * 255], ["a" * 254, "a" * 256]),
     ("^(a{255}){3}$", ["a" * 765], ["a" * 764]),
     ("^((.{10}){10}){10}$", ["é" * 1000], ["é" * 999]),
     (r"^([^\W\d]{250}){4}$", ["a" * 1000], ["é" * 1000]),
-    ("(?:a{255})*b(?:c{2,}){127}", ["b" + "c" * 254], ["bcccc"]),
+    ("^(?:a{255})*b(c{2,}){3}$", ["b" + "c" * 6, "a" * 510 + "bcccccc"], ["bccccc"]),
     ("^(^)*(|a)+($)+$", ["", "aa"], ["b"]),
-    ("cat|dog|", ["cat", "x"], []),
     ("^(cat|dog)s?$", ["cat", "dogs"], ["cats!", "cow"]),
 ]
 
-# pattern, position, what the message must say
+# patterns (apart by spaces), the position in each of them, what the message must say
 REFUSED: list[tuple[str, int, str]] = [
-    (r"(a)\1", 3, "backreference"),
-    (r"(a)\k<x>", 3, "backreference"),
-    ("(?P=x)", 0, "backreference"),
-    ("a(?=b)", 1, "lookahead.*conditions"),
+    (r"\1 \k<x> (?P=x)", 0, "backreference.*in Python"),
+    ("a(?=b)", 1, "a lookahead.*conditions"),
     ("(?!b)", 0, "negative lookahead.*~"),
-    ("(?<=b)", 0, "lookbehind"),
-    ("(?<!b)", 0, "negative lookbehind.*~"),
-    ("(?P<x>a)", 0, r"named group.*plain group \( \)"),
-    ("(?<x>a)", 0, r"named group.*plain group \( \)"),
-    ("(?'x'a)", 0, r"named group.*plain group \( \)"),
-    ("(?>a)", 0, "atomic"),
-    ("a*+", 2, "possessive"),
-    ("a?+", 2, "possessive"),
+    ("(?<=b) (?<!b)", 0, "lookbehind"),
+    ("(?P<x>a) (?<x>a) (?'x'a)", 0, r"named group.*plain group \( \)"),
+    ("a(?>b)", 1, "atomic"),
+    ("a*+ a?+ a++", 2, "possessive"),
     ("a{2}+", 4, "possessive"),
     ("(?#c)", 0, "comment"),
     ("(a)?(?(1)b|c)", 4, "conditional"),
     ("(?|a)", 0, "branch reset"),
-    ("(?R)", 0, "flags"),
-    ("(?1)", 0, "no known group"),
-    ("(?", 0, "no known group"),
-    ("a(?i)b", 1, r"start: \(\?ims\)"),
-    ("(?i:a)", 0, "start"),
-    ("(?i)(?m)a", 4, "start"),
-    ("(?x)a", 0, "only i, m and s"),
-    ("(?-i)a", 0, "start"),
-    (r"\p{L}", 0, "Unicode property.*class"),
-    (r"[\P{L}]", 1, "Unicode property"),
-    (r"\Aa", 0, r"use \^"),
-    (r"a\Z", 1, r"use \$"),
-    (r"a\z", 1, r"use \$"),
-    (r"\Q.\E", 0, "quotation"),
+    ("(?1) (?", 0, "no known group"),
+    ("(?x)a (?-i)a (?i:a) (?R)", 0, r"only i, m and s.*start: \(\?ims\)"),
+    ("(?i)(?m)a aaaa(?i)", 4, "only i, m and s"),
+    (r"\p{L} \PL", 0, "Unicode property.*class"),
+    (r"\Aa \G", 0, r"use \^"),
+    (r"a\Z a\z", 1, r"use \$"),
     (r"\R", 0, "line break"),
     (r"\h", 0, "horizontal"),
-    (r"\e", 0, r"\\xhh"),
-    (r"\y", 0, "no escape.*without its backslash"),
-    (r"\é", 0, "no escape"),
+    (r"\e \a \cA", 0, r"\\xhh"),
+    (r"\y \é \N", 0, "no escape.*without its backslash"),
     ("a\\", 1, "at the end"),
-    (r"\0", 0, "NUL"),
-    (r"\x00", 0, "NUL"),
-    ("a\0", 1, "NUL"),
-    ("a\ud800", 1, "lone surrogate"),
-    (r"\ud800\udc00", 0, r"\\Uhhhhhhhh"),
+    (r"\0 \x00 \u0000", 0, "NUL"),
+    ("a\0 a\ud800", 1, "NUL or a lone surrogate"),
+    (r"\ud83d\ude00", 0, r"surrogate.*\\Uhhhhhhhh"),
     (r"\U00110000", 0, "no code point"),
-    (r"\x4", 0, "2 hexadecimal digits"),
-    (r"\x{41}", 0, r"\\xhh"),
-    (r"\u12g4", 0, "4 hexadecimal digits"),
-    ("(a", 0, r"without its \"\)\""),
+    (r"\x4 \x{41}", 0, r"2 hexadecimal digits.*\\xhh"),
+    ("(a ((a)", 0, r"without its \"\)\""),
     ("a)", 1, r"without its \"\(\""),
-    ("x[a", 1, 'without its "]"'),
-    ("[]", 0, "stands for itself"),
-    ("[a-", 0, 'without its "]"'),
-    ("[b-a]", 1, "reversed"),
-    (r"[a-\d]", 1, "ends in a set"),
-    (r"[\w-z]", 1, "ends in a set"),
+    ("x[a x[^a x[^]", 1, 'without its "]"'),
+    ("[] [a-", 0, 'without its "]".*first stands for itself'),
+    ("[b-a] [é-a]", 1, "reversed"),
+    (r"[a-\d] [\w-z]", 1, "ends in a set"),
     ("[a-c-e]", 4, r"write \\-"),
-    ("[[:alpha:]]", 1, "POSIX"),
-    ("[a&&b]", 2, r"set operation.*\\&"),
-    ("[a--b]", 2, "set operation"),
-    ("[~~]", 1, "set operation"),
-    (r"[\b]", 1, r"\\x08"),
+    ("[[:alpha:]] [[=a=]]", 1, "POSIX"),
+    ("[a&&b] [a--b] [a~~]", 2, r"set operation.*\\[&~-] is"),
+    (r"[\b] [\B]", 1, r"\\x08"),
     (r"[^\d\D]", 0, "no character"),
-    ("*a", 0, r"nothing before it.*\\\* is the character"),
-    ("a|+", 2, "nothing before it"),
-    ("(*FAIL)", 1, "nothing before it"),
-    ("^*", 1, "repeats an anchor"),
-    (r"\b+", 2, "repeats an anchor"),
-    ("a**", 2, "repeats a repetition"),
-    ("a{2}{3}", 4, "repeats a repetition"),
-    ("a+??", 3, "repeats a repetition"),
-    ("a{", 1, r"\\{ is the character"),
-    ("a{x}", 1, "begins no repetition"),
+    ("*a + ?", 0, r"nothing before it.*\\[*+?] is the character"),
+    ("a|+ b(*FAIL)", 2, "nothing before it"),
+    ("^* $+", 1, "repeats an anchor"),
+    (r"\b+ \B{2}", 2, "repeats an anchor"),
+    ("a** a+{2}", 2, "repeats a repetition"),
+    ("a+?? a*?+", 3, "repeats a repetition"),
+    ("a{ a{x} a{1", 1, r"begins no repetition.*\\{ is the character"),
     ("a{,3}", 1, "write {0,n}"),
     ("a{3,2}", 1, "reversed"),
-    ("a{256}", 1, "over 255"),
-    ("a{1,256}", 1, "over 255"),
-    ("a{256,}", 1, "over 255"),
-    ("a{" + "9" * 5000 + "}", 1, "over 255"),
+    ("a{256} a{1,256} a{256,} a{" + "9" * 5000 + "}", 1, "over 255"),
     ("(a{100}){11}", 8, "nested repetitions over 1000"),
     ("((a{10}b?){10}|c){11}", 17, "nested repetitions over 1000"),
     ("(" * 51 + "a" + ")" * 51, 50, "nested over 50"),
 ]
+REFUSALS = [(pattern, at, says) for many, at, says in REFUSED for pattern in many.split(" ")]
 
+# None of these matches in any of LONG_TEXTS; most would keep a backtracking engine for ever.
 HOSTILE = [
     "(a+)+$",
-    "(a*)*b",
-    "(a|a)*b",
-    "(a|aa)+$b",
-    "(a|a?)+b",
-    "(.*a){25}b",
-    "(.*)*b",
-    "(.+)+[^\\s\\S]?b",
-    "(x+x+)+y",
-    "(a?){255}a{255}b",
-    "((a?){100}){10}b",
-    "([ab]*a[ab]{255})c",
-    "(a[^c]{250}){4}c",
+    "(a*)*b$",
+    "^(a|aa)+$",
+    "(a|a?)+[^ab!é😀]",
+    "(.*a){25}[^ab!é😀]",
+    "(.+)+[0-9]",
+    "(a+a+)+[c-z]",
+    "(a?){255}a{255}$",
+    "((a?){100}){10}[c-z]",
+    "[ab]*a[ab]{255}[c-z]",
+    "([ab]*a[ab]{250}){4}[c-z]",
     "^(([a-z])+.)+[A-Z]([a-z])+$",
     r"^([a-zA-Z0-9])(([\-.]|[_]+)?([a-zA-Z0-9]+))*(@){1}[a-z0-9]+[.]{1}$",
     r"(\w+\s?)*:$",
-    r"(\s*\w*)*!$",
-    "((((a*)*)*)*)*b",
-    "(a|b|ab)*c",
-    r"(\b|a)*\B!",
-    "(?i)(A+|a+)+[^a]$",
+    r"^(\s*\w*)*\?$",
+    "((((a*)*)*)*)*b$",
+    "^(a|b|ab)*c",
+    r"^(\b|a|b)*\B$",
+    "(?i)^(A+|a+|B)+[^!]$",
     "(?s)(.*.*.*.*)=(.*.*.*)!",
-    "(?m)(^a*$)*!",
+    "(?m)^(^a*$|b)*$",
     "(é|.)*😀{255}",
 ]
-TEXTS = ["a" * 100_000, "ab" * 50_000, "a" * 99_999 + "\n", "é😀" * 50_000]
+LONG_TEXTS = [text * 50_000 + "!" for text in ("aa", "ab", "é😀")]
+LONG_TEXTS.append("".join(Random(1).choices("ab", k=100_000)) + "!")
 
 # Atoms and class members of the grammar, each with what Python's `re` writes for it under
 # re.ASCII. The end of the text depends on the flags: THE_END stands for it until they are known.
@@ -239,7 +206,7 @@ FLAGS = st.sets(st.sampled_from("ims")).map(lambda flags: "".join(sorted(flags))
 SHORT_TEXTS = st.text("aAbBkKsS19_ -.[^]\n\r\t\v\x1c\x85éÉİıſ\u212a😀", max_size=8)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=300)
 @given(FLAGS, BRANCHES, st.lists(SHORT_TEXTS, min_size=1, max_size=6))
 def test_random_patterns_mean_what_python_means(flags: str, pair: Pair, texts: list[str]) -> None:
     theirs = f"(?a{flags})" + pair[1].replace(THE_END, "$" if "m" in flags else r"\Z")
@@ -247,7 +214,7 @@ def test_random_patterns_mean_what_python_means(flags: str, pair: Pair, texts: l
         regex = parse((f"(?{flags})" if flags else "") + pair[0])
     except InvalidQuery as error:
         # Members drawn at random may cancel out, or a hyphen may come to stand between two.
-        assert re.search("no character|hyphen|amid|set operation|range", str(error))
+        assert re.search("no character|amid|set operation|range", str(error))
         return
     for text in ["", *texts]:
         found = regex.search(text)
@@ -255,7 +222,7 @@ def test_random_patterns_mean_what_python_means(flags: str, pair: Pair, texts: l
         assert found == (re.search(theirs, text) is not None), (theirs, text)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=300)
 @given(st.text("aB%_\\é\n.*", max_size=8), st.text("aB%_\\é\n.*😀", max_size=8))
 def test_random_like_patterns_mean_what_a_plain_matcher_means(pattern: str, text: str) -> None:
     if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
@@ -288,7 +255,9 @@ def test_the_grammar(pattern: str, found: list[str], missed: list[str]) -> None:
         assert (by_python.search(text) is not None) is expected, text
 
 
-@pytest.mark.parametrize(("pattern", "position", "says"), REFUSED, ids=[r[0][:30] for r in REFUSED])
+@pytest.mark.parametrize(
+    ("pattern", "position", "says"), REFUSALS, ids=[r[0][:30] for r in REFUSALS]
+)
 def test_what_is_not_portable_is_refused(pattern: str, position: int, says: str) -> None:
     with pytest.raises(InvalidQuery, match=says) as caught:
         parse(pattern)
@@ -299,13 +268,12 @@ def test_what_is_not_portable_is_refused(pattern: str, position: int, says: str)
 @pytest.mark.parametrize("pattern", HOSTILE)
 def test_hostile_patterns_finish(pattern: str) -> None:
     regex = parse(pattern)
-    for text in TEXTS:
-        assert regex.search(text) in (True, False)
+    assert [text[:20] for text in LONG_TEXTS if regex.search(text)] == []
 
 
 @pytest.mark.parametrize("pattern", ["%a" * 500 + "_c", "%a" + "_" * 500 + "c%", "a%" * 500 + "c"])
 def test_hostile_like_patterns_finish(pattern: str) -> None:
-    assert not any(compile_like(pattern)(text) for text in TEXTS)
+    assert not any(compile_like(pattern)(text) for text in LONG_TEXTS)
 
 
 def test_too_large_a_pattern_is_refused() -> None:
@@ -324,7 +292,7 @@ def test_a_pattern_is_text() -> None:
     for wrong in (None, 1, b"a", re.compile("a")):
         for make in (parse, parse_like):
             with pytest.raises(InvalidQuery, match="A pattern is text"):
-                make(wrong)  # type: ignore[operator]
+                make(wrong)  # type: ignore[arg-type]
 
 
 def test_only_text_matches() -> None:

@@ -44,6 +44,7 @@ class Condition:
     def __invert__(self) -> Condition:
         return Condition(negation(self.node), self.owners)
 
+    # A type other than bool makes `if` and `not` errors for pyright.
     def __bool__(self) -> None:
         raise InvalidQuery(f"the condition ({text(self.node)}) {NO_TRUTH}")
 

@@ -1,0 +1,1 @@
+"""Random documents and queries: every engine gives what the reference functions give."""
