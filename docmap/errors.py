@@ -48,7 +48,8 @@ class DocmapError(Exception):
     """The root: catch this to catch whatever docmap raises by itself.
 
     Attributes (None where they do not apply): `engine` (the URL scheme), `collection`, `field`
-    (a dotted path), `key`, `index`, `fields`, `path` (a file), `suggestions`, `plan`, `done` (how many documents of a bulk call were written).
+    (a dotted path), `key`, `index`, `fields`, `path` (a file), `suggestions`, `plan`, `done` (how
+    many documents of a bulk call were written).
     """
 
     engine: str | None = None

@@ -181,7 +181,7 @@ class MemoryStorage(BaseStorageAdapter):
                 return chosen.index.count(chosen)
         return sum(1 for _ in self._find(schema, NativeQuery(condition)))
 
-    def _distinct(self, schema: Schema, path: Path, type: FieldType, condition: Any) -> Any:
+    def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         with self._mutex:
             entries = list(self._table(schema).entries.values())
         matches = _predicate(condition) if condition is not None else None

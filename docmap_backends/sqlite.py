@@ -400,21 +400,21 @@ class SQLiteStorage(BaseStorageAdapter):
             ).fetchone()
         return int(row[0])
 
-    def _distinct(self, schema: Schema, path: Path, type: FieldType, condition: Any) -> Any:
+    def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         table = self._table(schema)
         if table is None:
             return []
-        place = place_of(path, _codec(self, schema, type))
+        place = place_of(path, _codec(self, schema, kind))
         if not place.trusted or path.each:
             return None
-        keyed = type.kind in {"decimal", "bigint"}  # their column has one text for 1.1 and 1.10
+        keyed = kind.kind in {"decimal", "bigint"}  # their column has one text for 1.1 and 1.10
         value = place_of(path, _codec(self, schema, None)).value if keyed else place.value
         where = _where(condition)
         with self._reading() as connection:
             rows = connection.execute(
                 f"SELECT DISTINCT {value} FROM {table.name}{where.text}", where.parameters
             ).fetchall()
-        read = _READERS.get(type.kind, _text_or_number)
+        read = _READERS.get(kind.kind, _text_or_number)
         return [None if value is None else read(value) for (value,) in rows]
 
     def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:

@@ -125,7 +125,7 @@ class _Import:
                 return len(
                     storage.insert_many(self._collection, documents, batch_size=self._batch_size)
                 )
-        # One of them was refused and all were undone: see which.
+        # One was refused and all were undone, or nothing can be undone: so one by one.
         inserted = 0
         for where, document in rows:
             try:

@@ -18,10 +18,22 @@ KEYWORDS: Final = frozenset({"collection", "indexes", "key", "abstract", "unknow
 LATER: Final = frozenset({"version", "expires_after", "shard_key", "family_field", "family_name"})
 
 RESERVED: Final = frozenset(
-    "pk save insert delete reload is_new changed_fields convert_to input_model from_storage save_as"
-    .split()
+    {
+        "changed_fields",
+        "convert_to",
+        "delete",
+        "from_storage",
+        "input_model",
+        "insert",
+        "is_new",
+        "pk",
+        "reload",
+        "save",
+        "save_as",
+    }
 )
 """The names that Document takes beside pydantic's own: no field may have one."""
+_CLASS_NAMES: Final = frozenset({"mro", "register"})  # Python's own, found before any field
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +65,8 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
     collection = keywords.get("collection")
     if collection is not None:
         check_collection(collection)
-    elif not abstract:
-        collection = _snake_case(cls.__name__)
-        check_collection(collection)
+    elif not abstract and "[" not in cls.__name__:  # Page[int] shares the collection of Page
+        collection = check_collection(_snake_case(cls.__name__))
     _one_of(cls, "unknown", keywords.get("unknown", "keep"), ("keep", "forbid", "drop"))
     _one_of(cls, "load", keywords.get("load", "trust"), ("trust", "validate"))
     own = _indexes(cls, keywords.get("indexes", ()))
@@ -71,10 +82,11 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
 def check_fields(cls: type, names: Iterable[str]) -> None:
     """Raise InvalidModel for a field that would hide a name of Document."""
     for name in names:
-        if name in RESERVED or name.startswith("__docmap"):
+        if name in RESERVED | _CLASS_NAMES or name.startswith("__docmap"):
             raise InvalidModel(
                 f"{cls.__name__}.{name}: Document has an attribute of this name. Call the field "
-                f'{name}_ and give it its name in storage: {name}_: Annotated[..., Stored("{name}")]',
+                f"{name}_ and give it its name in storage: {name}_: Annotated[..., "
+                f'Stored("{name}")]',
                 field=name,
             )
 

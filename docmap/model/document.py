@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
 from docmap.errors import InvalidModel, NoStorage
 from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
+from docmap.model.expressions import field
 from docmap.model.metaclass import DocumentMeta
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMA = "__docmap_made_schema__"
+D = TypeVar("D")
 
 
 class _SchemaOfClass:
@@ -41,9 +44,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
     ```
 
     Class keywords: `collection` (default: the class name in snake_case), `indexes`, `key` (the key
-    field, default `id`), `abstract` (a base without a collection), `unknown` (stored fields that the
-    class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the class's own
-    validators on loading too). All others go to pydantic.
+    field, default `id`), `abstract` (a base without a collection), `unknown` (stored fields that
+    the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the class's
+    own validators on loading too). All others go to pydantic.
 
     `id` is a time-ordered UUID as text unless the class declares another type: an `int` is counted
     by the storage, an `ObjectId` is made. No storage is needed to build and validate documents.
@@ -54,8 +57,10 @@ class Document(BaseModel, metaclass=DocumentMeta):
     model_config = ConfigDict(validate_assignment=True)
 
     if TYPE_CHECKING:
-        # To type checkers any type may override the key's, as at run time.
-        id: Any = Field(default=None)
+        # To type checkers any type may override the key's, as at run time. The two are apart: a
+        # checker asks a subclass that overrides a field with a default to have one as well.
+        id: Any = field(init=False)
+        _docmap_id: Any = field(default=None, alias="id")
     else:
         id: str = Field(default_factory=uuid7_text)
 
@@ -65,7 +70,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__()
-        check_fields(cls, cls.__dict__.get("__annotations__", ()))
+        check_fields(cls, get_annotations(cls))
         parents = [base for base in cls.__mro__[1:] if DECLARATION in base.__dict__]
         inherited = getattr(parents[0], DECLARATION) if parents else Declaration()
         setattr(cls, DECLARATION, declare(cls, inherited, keywords))
@@ -141,8 +146,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
         found = given or (state.storage if state else None) or type(self).__docmap_default__()
         if found is None:
             raise NoStorage(
-                f"this {type(self).__name__} was neither loaded nor saved, and no default storage is "
-                'configured: pass one, order.save(db), or call docmap.configure({"default": URL})'
+                f"this {type(self).__name__} was neither loaded nor saved, and no default storage "
+                "is configured: pass one, order.save(db), or call "
+                'docmap.configure({"default": URL})'
             )
         return found
 
@@ -161,10 +167,10 @@ class Document(BaseModel, metaclass=DocumentMeta):
     __hash__ = None  # type: ignore[assignment]
 
     def __copy__(self) -> Self:
-        return _with_state(super().__copy__(), self)
+        return _with_state(self, super().__copy__())
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return _with_state(super().__deepcopy__(memo), self)
+        return _with_state(self, super().__deepcopy__(memo))
 
     def __getstate__(self) -> dict[Any, Any]:
         state = state_of(self)
@@ -184,13 +190,15 @@ class Document(BaseModel, metaclass=DocumentMeta):
             object.__delattr__(copied, STATE)
         key = getattr(type(self), DECLARATION).key
         if key not in (update or {}):
-            copied.__dict__[key] = type(self).model_fields[key].get_default(
-                call_default_factory=True, validated_data={}
+            copied.__dict__[key] = (
+                type(self)
+                .model_fields[key]
+                .get_default(call_default_factory=True, validated_data={})
             )
         return copied
 
 
-def _with_state(copied: Any, original: Document) -> Any:
+def _with_state(original: Document, copied: D) -> D:
     state = state_of(original)
     if state is not None:
         object.__setattr__(copied, STATE, State(None, state.revision, state.data))
@@ -255,9 +263,4 @@ def _complete_key(cls: Any, declared: Declaration) -> None:
 
 
 def _inherited_id(cls: Any) -> bool:
-    return all(
-        "id" not in base.__dict__.get("__annotations__", {})
-        for base in cls.__mro__
-        if base is not Document
-    )
-
+    return all("id" not in get_annotations(base) for base in cls.__mro__ if base is not Document)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from pydantic import BaseModel, Field
 
 from docmap.errors import InvalidQuery, shown
-from docmap.query.conditions import Condition, as_condition
 from docmap.model.lookups import DateLookups, DatePart, ListLookups, TextLookups
 from docmap.model.operators import Equality, Expression, Ordering
+from docmap.query.conditions import Condition, as_condition
 
 __all__ = ["Mapped", "col", "field"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from docmap.errors import InvalidQuery, shown
-from docmap.query.conditions import Condition, Q, as_condition, as_node
 from docmap.model.expressions import Mapped, col, field
 from docmap.model.lookups import DateLookups, ListLookups, TextLookups
 from docmap.model.operators import Ordering
+from docmap.query.conditions import Condition, Q, as_condition, as_node
 from docmap.query.paths import EACH, Path, Segment
 from docmap.schema.resolve import Root, resolve_path, unknown
 from docmap.schema.types import ANY, LISTS, FieldType

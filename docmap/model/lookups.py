@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, overload
 
 from docmap.errors import InvalidQuery
-from docmap.query.conditions import NO_TRUTH, Condition, all_of, operand
 from docmap.model.operators import Expression, owned, several
+from docmap.query.conditions import NO_TRUTH, Condition, all_of, operand
 from docmap.query.nodes import Compare, Element
 from docmap.query.paths import EACH, Path
 from docmap.schema.types import FieldType

@@ -9,6 +9,7 @@ from typing import Any
 from docmap.plan.engine import Engine, Record
 from docmap.plan.plan import Plan
 from docmap.query.evaluate import distinct_values, predicate, roots, sorted_by
+from docmap.query.nodes import Node
 from docmap.query.paths import Path, getter
 from docmap.schema.types import FieldType
 
@@ -22,16 +23,15 @@ def records(engine: Engine, plan: Plan) -> Iterator[Record]:
     if plan.exact:
         return found
     if plan.residual is not None:
-        found = _filtered(found, plan)
+        found = _filtered(found, plan, plan.residual)
     stop = None if request.limit is None else request.offset + request.limit
     if not plan.ordered:
         found = _sorted(found, plan, stop)
     return islice(found, request.offset, stop)
 
 
-def _filtered(found: Iterator[Record], plan: Plan) -> Iterator[Record]:
-    assert plan.residual is not None
-    matches, names = predicate(plan.residual), roots(plan.residual)
+def _filtered(found: Iterator[Record], plan: Plan, residual: Node) -> Iterator[Record]:
+    matches, names = predicate(residual), roots(residual)
     tree = plan.request.schema.codec.tree
     for record in found:
         if matches(tree(record[0], names)):

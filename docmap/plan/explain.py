@@ -88,7 +88,9 @@ def _reach(data: dict[str, Any]) -> str:
     if data["empty"]:
         return "nothing can match, nothing is read"
     if data["scan"]:
-        return "reads every document" + ("" if data["condition"] != text(TRUE) else " (no condition)")
+        return "reads every document" + (
+            "" if data["condition"] != text(TRUE) else " (no condition)"
+        )
     if data["indexes"]:
         return "uses " + ", ".join(data["indexes"])
     return "native"

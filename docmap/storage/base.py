@@ -9,15 +9,22 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Self, TypeVar, overload
 
 from docmap.errors import AlreadyConnected, DocumentNotFound, InvalidValue, NotConnected
+from docmap.query.conditions import Condition
 from docmap.schema.schema import Schema
 from docmap.storage.collection import Collection
 from docmap.storage.hooks import Hooks
 from docmap.storage.journal import operation
 from docmap.storage.loading import attach, load_record, schema_of, state_of
 from docmap.storage.options import read_options
-from docmap.query.conditions import Condition
 from docmap.storage.query import Query
-from docmap.storage.saving import BATCH, build, expected_revision, save_all, save_data, save_document
+from docmap.storage.saving import (
+    BATCH,
+    build,
+    expected_revision,
+    save_all,
+    save_data,
+    save_document,
+)
 from docmap.storage.url import URL
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
@@ -140,7 +147,9 @@ class BaseStorageAdapter(Hooks):
     @overload
     def find(self, model: str, /, *conditions: Condition | bool, **lookups: Any) -> Query[Row]: ...
     @overload
-    def find(self, model: type[D], /, *conditions: Condition | bool, **lookups: Any) -> Query[D]: ...
+    def find(
+        self, model: type[D], /, *conditions: Condition | bool, **lookups: Any
+    ) -> Query[D]: ...
     def find(self, model: Any, /, *conditions: Condition | bool, **lookups: Any) -> Any:
         """A query over the collection, narrowed by conditions as `where` would."""
         query = self.query_class(self, schema_of(model))
@@ -272,7 +281,7 @@ class BaseStorageAdapter(Hooks):
             key, expected = getattr(document, schema.key), expected_revision(self, document)
             if expected == NEW:
                 raise InvalidValue(
-                    f"this {schema.name} is not stored on {self.scheme}: there is nothing to delete",
+                    f"this {schema.name} is not stored on {self.scheme}: nothing to delete",
                     collection=schema.collection,
                 )
         else:
@@ -358,7 +367,9 @@ class BaseStorageAdapter(Hooks):
         """What this engine may do beyond the contract: `transactions`, `counters`."""
         own = {"transactions": "_transaction", "counters": "_next_key", "indexes": "_ensure"}
         return frozenset(
-            name for name, hook in own.items() if getattr(type(self), hook) is not getattr(Hooks, hook)
+            name
+            for name, hook in own.items()
+            if getattr(type(self), hook) is not getattr(Hooks, hook)
         )
 
     def info(self) -> dict[str, Any]:
@@ -409,5 +420,3 @@ class BaseStorageAdapter(Hooks):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url or self.scheme + '://'}>"
-
-

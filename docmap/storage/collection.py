@@ -55,5 +55,3 @@ class Collection(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Collection {self._schema.collection} on {self._storage.scheme}>"
-
-

@@ -176,7 +176,7 @@ class Hooks:
         """How many records match a native condition (None: all)."""
         return sum(1 for _ in self._find(schema, NativeQuery(condition)))
 
-    def _distinct(self, schema: Schema, path: Path, type: FieldType, condition: Any) -> Any:
+    def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         """The values at `path` of the records that match, repeats allowed; None: not natively."""
         return None
 

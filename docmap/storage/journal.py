@@ -66,7 +66,7 @@ def report(
 def _shape(plan: Plan | None) -> str:
     if plan is None:
         return "by key"
-    from docmap.query.text import text  # noqa: PLC0415 - only when a line is written
+    from docmap.query.text import text
 
     shape = text(plan.request.condition)
     return shape if plan.residual is None else f"{shape} [residual: {text(plan.residual)}]"

@@ -43,7 +43,7 @@ def schema_of(model: Any) -> Schema:
             f"{name} has no collection: give a class that derives from Document (and is not "
             "abstract), or the name of an untyped collection"
         )
-    return cast(Schema, schema)
+    return cast("Schema", schema)
 
 
 def state_of(document: Any) -> State | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 T = TypeVar("T")
+R = TypeVar("R")
 OnInvalid = Literal["raise", "skip"] | Callable[[InvalidRecord], None]
 
 
@@ -102,7 +104,7 @@ class BaseQueryAdapter(Generic[T]):
         return self._with(allow_scan=allow_scan)
 
     def on_invalid(self, what: OnInvalid) -> Self:
-        """What to do with a stored record that does not fit: raise, skip, or call with the error."""
+        """What to do with a stored record that does not fit: raise, skip, or be called."""
         if what not in {"raise", "skip"} and not callable(what):
             raise InvalidQuery('on_invalid takes "raise", "skip" or a function of one argument')
         query = self._with()
@@ -170,7 +172,9 @@ class BaseQueryAdapter(Generic[T]):
 
     def __repr__(self) -> str:
         request = self._request
-        parts = [f"<Query {request.schema.name} on {self._storage.scheme}: {text(request.condition)}"]
+        parts = [
+            f"<Query {request.schema.name} on {self._storage.scheme}: {text(request.condition)}"
+        ]
         if request.order:
             parts.append(f", order {order_text(request.order)}")
         if request.sliced:
@@ -188,7 +192,7 @@ class Query(BaseQueryAdapter[T]):
         """Stream the documents; without `order_by` or a slice their order is not promised."""
         return self._documents()
 
-    def list(self) -> list[T]:
+    def list(self) -> builtins.list[T]:
         """All documents in a list."""
         return list(self._documents())
 
@@ -221,7 +225,7 @@ class Query(BaseQueryAdapter[T]):
         """True if there is a document."""
         return self._run("exists", execute.exists)
 
-    def values(self, name: Any, *, nulls: bool = False) -> list[Any]:
+    def values(self, name: Any, *, nulls: bool = False) -> builtins.list[Any]:
         """The distinct values of a field in canonical order; nulls only if asked for.
 
         Raises InvalidQuery for a list or an object: `values(path("tags").each())` gives elements.
@@ -270,12 +274,12 @@ class Query(BaseQueryAdapter[T]):
                 )
         return plan
 
-    def _run(self, name: str, action: Callable[[Any, Plan], Any]) -> Any:
+    def _run(self, name: str, action: Callable[[Any, Plan], R]) -> R:
         plan, tally = self._plan(), Tally()
         start = perf_counter()
         result = action(self._storage, plan)
         tally.seconds = perf_counter() - start
-        tally.count = result if isinstance(result, int) else len(result)
+        tally.count = len(result) if isinstance(result, list) else int(result)  # type: ignore[call-overload]
         report(self._storage, self._request.schema.collection, name, tally, plan)
         return result
 

@@ -104,7 +104,7 @@ def build(schema: Schema, row: Any) -> Any:
     try:
         return schema.model.model_validate(row)
     except ValidationError as error:
-        from docmap.schema.diagnose import first_error  # noqa: PLC0415 - failures only
+        from docmap.schema.diagnose import first_error
 
         field, reason = first_error(error)
         raise InvalidValue(
@@ -128,7 +128,9 @@ def save_all(
     for batch in _batches(documents, batch_size):
         writes = []
         for document in batch:
-            expected = NEW if insert or schema.model is None else expected_revision(storage, document)
+            expected = (
+                NEW if insert or schema.model is None else expected_revision(storage, document)
+            )
             writes.append(prepare(storage, schema, document, expected))
         if len({write.key for write in writes}) < len(writes):
             raise DuplicateKey(

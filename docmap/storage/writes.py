@@ -55,9 +55,7 @@ def _has_unknown(old: Any, kind: FieldType) -> bool:
     if kind.kind != "model" or type(old) is not dict or kind.extra:
         return False
     known = _names(kind)
-    return any(
-        name not in known or _has_unknown(value, known[name]) for name, value in old.items()
-    )
+    return any(name not in known or _has_unknown(value, known[name]) for name, value in old.items())
 
 
 def _carry(old: Any, new: Any, kind: FieldType) -> None:

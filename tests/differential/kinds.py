@@ -45,7 +45,9 @@ LISTS: Final = frozenset({"list", "set"})
 UNTYPED: Final = frozenset({"any", "union"})
 NUMBERS: Final = frozenset({"int", "bigint", "float", "decimal", "level"})
 ORDERED: Final = frozenset(POOLS) - {"bool", "bytes"} | UNTYPED
-_PORTABLE: Final = tuple(k for n, k in SCALARS.items() if n not in {"bigint", "fine", "colour", "level"})
+_PORTABLE: Final = tuple(
+    k for n, k in SCALARS.items() if n not in {"bigint", "fine", "colour", "level"}
+)
 
 
 def listed(item: Kind) -> Kind:

@@ -283,4 +283,16 @@ def _untyped(rng: Random, of: Family) -> Record:
     return Record(of.model, row, logical(ANY, row))
 
 
-_UNTYPED_NAMES: Final = ("a", "b", "size", "0", "q\"uote", "back\\slash", "a.b", "$gt", "é", "\x01", "")
+_UNTYPED_NAMES: Final = (
+    "a",
+    "b",
+    "size",
+    "0",
+    'q"uote',
+    "back\\slash",
+    "a.b",
+    "$gt",
+    "é",
+    "\x01",
+    "",
+)
