@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self, TypeVar, overload
 
-from docmap.errors import AlreadyConnected, DocumentNotFound, InvalidValue, NotConnected
+from docmap.errors import DocumentNotFound, InvalidValue
 from docmap.query.conditions import Condition
 from docmap.schema.schema import Schema
 from docmap.storage.collection import Collection
-from docmap.storage.hooks import Hooks
 from docmap.storage.journal import operation
+from docmap.storage.lifecycle import Lifecycle
 from docmap.storage.loading import attach, load_record, schema_of, state_of
-from docmap.storage.options import read_options
 from docmap.storage.query import Query
 from docmap.storage.saving import (
     BATCH,
@@ -25,17 +22,14 @@ from docmap.storage.saving import (
     save_data,
     save_document,
 )
-from docmap.storage.url import URL
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
 
 D = TypeVar("D")
 Row = dict[str, Any]
 
-_COMMON: dict[str, type] = {"slow_seconds": float, "scan_documents": int}
 
-
-class BaseStorageAdapter(Hooks):
+class BaseStorageAdapter(Lifecycle):
     """A storage: `connect(url)` gives one. Every method that takes a class takes a name too.
 
     A public method `foo` checks, decodes and logs, and calls the hook `_foo`; an adapter overrides
@@ -43,69 +37,6 @@ class BaseStorageAdapter(Hooks):
     """
 
     query_class: ClassVar[type[Query[Any]]] = Query
-    allow_scan: bool = True
-
-    def __init__(self, url: URL | str | None = None, **options: Any) -> None:
-        super().__init__()
-        self.url = URL.parse(url) if isinstance(url, str) else url
-        table = {**_COMMON, **self.settings}
-        self._options = read_options(table, self.url, options, engine=self.scheme)
-        self.slow_seconds = self._options.get("slow_seconds", self.slow_seconds)
-        self.scan_documents = self._options.get("scan_documents", self.scan_documents)
-        self._open = threading.Event()
-        self._ensured: dict[int, Schema] = {}
-
-    # -- connecting
-
-    def connect(self) -> None:
-        """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
-        with self._mutex:
-            if self._open.is_set():
-                raise AlreadyConnected(
-                    f"{self!r} is connected already: reconnect() closes and opens it again",
-                    engine=self.scheme,
-                )
-            self._connect()
-            self._open.set()
-
-    def disconnect(self) -> None:
-        """Close the storage; nothing happens if it is closed."""
-        with self._mutex:
-            if self._open.is_set():
-                self._open.clear()
-                self._ensured.clear()
-                self._disconnect()
-
-    def reconnect(self) -> None:
-        """Close the storage if it is open, and open it."""
-        self.disconnect()
-        self.connect()
-
-    def __enter__(self) -> Self:
-        if not self._open.is_set():
-            self.connect()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.disconnect()
-
-    def clear(self) -> None:
-        """Remove all data of the storage, and set the counters of keys back."""
-        self.check_open()
-        with self._mutex:
-            self._ensured.clear()
-            self._clear()
-
-    def sync(self) -> None:
-        """Make everything that was acknowledged durable."""
-        self.check_open()
-        self._sync()
-
-    def ping(self) -> bool:
-        """True if the engine answers. Raises StorageError if it does not."""
-        self.check_open()
-        self._ping()
-        return True
 
     # -- reading
 
@@ -354,48 +285,7 @@ class BaseStorageAdapter(Hooks):
             "extra": [label for name, label in present.items() if name not in declared],
         }
 
-    # -- the rest
-
-    @property
-    def native(self) -> Any:
-        """The driver's own object, for what docmap does not do."""
-        self.check_open()
-        return self._native()
-
-    @property
-    def abilities(self) -> frozenset[str]:
-        """What this engine may do beyond the contract: `transactions`, `counters`."""
-        own = {"transactions": "_transaction", "counters": "_next_key", "indexes": "_ensure"}
-        return frozenset(
-            name
-            for name, hook in own.items()
-            if getattr(type(self), hook) is not getattr(Hooks, hook)
-        )
-
-    def info(self) -> dict[str, Any]:
-        """What a person may want to know: engine, URL without secrets, version, size."""
-        self.check_open()
-        return {"engine": self.scheme, "url": str(self.url or ""), **self._info()}
-
-    def options(self, *, allow_scan: bool) -> Self:
-        """This storage with other defaults for its queries; both share the connection."""
-        view = copy.copy(self)
-        view.allow_scan = allow_scan
-        return view
-
-    def same(self, other: object) -> bool:
-        """True if both are one storage, perhaps with other options."""
-        return isinstance(other, BaseStorageAdapter) and other._mutex is self._mutex
-
     # -- for the modules beside this one
-
-    def check_open(self) -> None:
-        """Raise NotConnected if the storage is closed."""
-        if not self._open.is_set():
-            raise NotConnected(
-                f"{self!r} is not connected: call connect(), or use it in a with block",
-                engine=self.scheme,
-            )
 
     def prepare_collection(self, schema: Schema) -> None:
         """Make the collection and its indexes, once for each class and connection."""
@@ -417,6 +307,3 @@ class BaseStorageAdapter(Hooks):
             collection=schema.collection,
             field=schema.key,
         )
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url or self.scheme + '://'}>"

@@ -25,7 +25,7 @@ LEVELS: Final = {
 BESIDE: Final = ("docmap.handlers", "docmap.manager", "docmap.services", "docmap.content")
 TESTING: Final = "docmap.testing"
 
-ADAPTER_LEVEL: Final = 3
+ADAPTER_LEVEL: Final = 4
 ADAPTER_PARTS: Final = ("sql", "keyvalue", "files")  # docmap_backends._sql and so on
 DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "memory": (),

@@ -1,0 +1,129 @@
+"""The life of a storage: opening, closing, what it is and what it can do."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any, Self
+
+from docmap.errors import AlreadyConnected, NotConnected
+from docmap.schema.schema import Schema
+from docmap.storage.hooks import Hooks
+from docmap.storage.options import read_options
+from docmap.storage.url import URL
+
+_COMMON: dict[str, type] = {"slow_seconds": float, "scan_documents": int}
+
+
+class Lifecycle(Hooks):
+    """What every storage has, whatever it stores."""
+
+    allow_scan: bool = True
+
+    def __init__(self, url: URL | str | None = None, **options: Any) -> None:
+        super().__init__()
+        self.url = URL.parse(url) if isinstance(url, str) else url
+        table = {**_COMMON, **self.settings}
+        self._options = read_options(table, self.url, options, engine=self.scheme)
+        self.slow_seconds = self._options.get("slow_seconds", self.slow_seconds)
+        self.scan_documents = self._options.get("scan_documents", self.scan_documents)
+        self._open = threading.Event()
+        self._ensured: dict[int, Schema] = {}
+
+    # -- connecting
+
+    def connect(self) -> None:
+        """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
+        with self._mutex:
+            if self._open.is_set():
+                raise AlreadyConnected(
+                    f"{self!r} is connected already: reconnect() closes and opens it again",
+                    engine=self.scheme,
+                )
+            self._connect()
+            self._open.set()
+
+    def disconnect(self) -> None:
+        """Close the storage; nothing happens if it is closed."""
+        with self._mutex:
+            if self._open.is_set():
+                self._open.clear()
+                self._ensured.clear()
+                self._disconnect()
+
+    def reconnect(self) -> None:
+        """Close the storage if it is open, and open it."""
+        self.disconnect()
+        self.connect()
+
+    def __enter__(self) -> Self:
+        if not self._open.is_set():
+            self.connect()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.disconnect()
+
+    def clear(self) -> None:
+        """Remove all data of the storage, and set the counters of keys back."""
+        self.check_open()
+        with self._mutex:
+            self._ensured.clear()
+            self._clear()
+
+    def sync(self) -> None:
+        """Make everything that was acknowledged durable."""
+        self.check_open()
+        self._sync()
+
+    def ping(self) -> bool:
+        """True if the engine answers. Raises StorageError if it does not."""
+        self.check_open()
+        self._ping()
+        return True
+
+    # -- the rest
+
+    @property
+    def native(self) -> Any:
+        """The driver's own object, for what docmap does not do."""
+        self.check_open()
+        return self._native()
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What this engine may do beyond the contract: `transactions`, `counters`."""
+        own = {"transactions": "_transaction", "counters": "_next_key", "indexes": "_ensure"}
+        return frozenset(
+            name
+            for name, hook in own.items()
+            if getattr(type(self), hook) is not getattr(Hooks, hook)
+        )
+
+    def info(self) -> dict[str, Any]:
+        """What a person may want to know: engine, URL without secrets, version, size."""
+        self.check_open()
+        return {"engine": self.scheme, "url": str(self.url or ""), **self._info()}
+
+    def options(self, *, allow_scan: bool) -> Self:
+        """This storage with other defaults for its queries; both share the connection."""
+        view = copy.copy(self)
+        view.allow_scan = allow_scan
+        return view
+
+    def same(self, other: object) -> bool:
+        """True if both are one storage, perhaps with other options."""
+        return isinstance(other, BaseStorageAdapter) and other._mutex is self._mutex
+
+    # -- for the modules beside this one
+
+    def check_open(self) -> None:
+        """Raise NotConnected if the storage is closed."""
+        if not self._open.is_set():
+            raise NotConnected(
+                f"{self!r} is not connected: call connect(), or use it in a with block",
+                engine=self.scheme,
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url or self.scheme + '://'}>"
