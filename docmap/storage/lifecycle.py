@@ -113,7 +113,7 @@ class Lifecycle(Hooks):
 
     def same(self, other: object) -> bool:
         """True if both are one storage, perhaps with other options."""
-        return isinstance(other, BaseStorageAdapter) and other._mutex is self._mutex
+        return isinstance(other, Lifecycle) and other._mutex is self._mutex
 
     # -- for the modules beside this one
 
