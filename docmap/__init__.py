@@ -1,44 +1,49 @@
-"""docmap: pydantic documents, one written meaning of every query, on any storage engine."""
+"""docmap: pydantic documents, one written meaning of every query, on any storage engine.
+
+The names below are loaded when they are first used, so that importing docmap costs next to nothing.
+"""
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from docmap import config as _config
-from docmap import storage as _storage
-from docmap.config import configure, connect, default_storage, unconfigure
-from docmap.errors import (
-    AlreadyConnected,
-    CorruptStore,
-    DataProcessorDoesNotExist,
-    DocmapError,
-    DocumentNotFound,
-    DuplicateKey,
-    ForeignStore,
-    InvalidConfig,
-    InvalidModel,
-    InvalidQuery,
-    InvalidRecord,
-    InvalidValue,
-    LookupProcessorDoesNotExist,
-    MultipleFound,
-    NoStorage,
-    NotConnected,
-    ProcessorDoesNotExist,
-    ScanRefused,
-    StaleDocument,
-    StorageError,
-    StorageFull,
-    StoreLocked,
-    Unsupported,
-)
-from docmap.model.document import Document
-from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
-from docmap.query.lookups import LookupManager, reference
-from docmap.schema.annotations import BigInt, Index, Indexed, Precision, Stored
-from docmap.schema.converters import ConverterManager, converters
-from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, Query, wrap
-from docmap.values import ObjectId, uuid7
+if TYPE_CHECKING:
+    from docmap.config import configure, connect, unconfigure
+    from docmap.errors import (
+        AlreadyConnected,
+        CorruptStore,
+        DataProcessorDoesNotExist,
+        DocmapError,
+        DocumentNotFound,
+        DuplicateKey,
+        ForeignStore,
+        InvalidConfig,
+        InvalidModel,
+        InvalidQuery,
+        InvalidRecord,
+        InvalidValue,
+        LookupProcessorDoesNotExist,
+        MultipleFound,
+        NoStorage,
+        NotConnected,
+        ProcessorDoesNotExist,
+        ScanRefused,
+        StaleDocument,
+        StorageError,
+        StorageFull,
+        StoreLocked,
+        Unsupported,
+    )
+    from docmap.model.document import Document
+    from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
+    from docmap.query.lookups import LookupManager, reference
+    from docmap.schema.annotations import BigInt, Index, Indexed, Precision, Stored
+    from docmap.schema.converters import ConverterManager, converters
+    from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, Query
+    from docmap.values import ObjectId, uuid7
 
 __all__ = [
     "AlreadyConnected",
@@ -92,34 +97,80 @@ __all__ = [
     "uuid7",
 ]
 
+_HOMES = {
+    "docmap.config": ("configure", "connect", "unconfigure"),
+    "docmap.model.document": ("Document",),
+    "docmap.model.fields": ("Condition", "FieldExpression", "Mapped", "Q", "col", "field", "path"),
+    "docmap.query.lookups": ("LookupManager", "reference"),
+    "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "Precision", "Stored"),
+    "docmap.schema.converters": ("ConverterManager", "converters"),
+    "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "Query"),
+    "docmap.values": ("ObjectId", "uuid7"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-class _Storages:
-    """`docmap.storage("archive")`, a configured storage; and the package's names, as attributes."""
 
-    wrap = staticmethod(wrap)
+class Storages:
+    """`docmap.storage("archive")` is a configured storage; the package's names are attributes."""
 
     def __call__(self, alias: str = "default", /) -> BaseStorageAdapter:
         """The storage configured as `alias`, opened when first asked for.
 
         Raises InvalidConfig for an alias that nothing configures.
         """
-        return _config.storage(alias)
+        return _module("docmap.config").storage(alias)  # type: ignore[no-any-return]
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def wrap(backend: Any) -> BaseStorageAdapter:
+            """A storage over an object that follows the public names."""
+
+    else:
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(_storage, name)
+            return getattr(_module("docmap.storage"), name)
+
+    def __repr__(self) -> str:
+        return "docmap.storage"
 
 
-# The package docmap.storage and the function have one name; modules import the package by its name.
-storage = _Storages()
+class _Facade(ModuleType):
+    """The package, on which `storage` is both a function and the package `docmap.storage`."""
 
-Document.__docmap_default__ = staticmethod(default_storage)
+    _storages = Storages()
+
+    @property
+    def storage(self) -> Storages:
+        return self._storages
+
+    @storage.setter
+    def storage(self, module: ModuleType) -> None:
+        """Importing the package docmap.storage sets it here; the function stays."""
+
+
+sys.modules[__name__].__class__ = _Facade
+if TYPE_CHECKING:
+    storage = Storages()
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        return _module("importlib.metadata").version("docmap")
+    home = _HOME.get(name)
+    if home is None and name in __all__:
+        home = "docmap.errors"
+    if home is None:
+        raise AttributeError(f"module 'docmap' has no attribute {name!r}")
+    if name == "Document":
+        _module("docmap.config")  # a document without a storage is saved in the configured one
+    value = globals()[name] = getattr(_module(home), name)
+    return value
 
-        return version("docmap")
-    raise AttributeError(f"module 'docmap' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _module(name: str) -> Any:
+    return import_module(name)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docmap.errors import InvalidConfig, NotConnected
+from docmap.model.document import Document
 from docmap.storage.base import BaseStorageAdapter
 from docmap.storage.load import load
 from docmap.storage.options import did_you_mean, nearest
@@ -191,6 +192,8 @@ def _is_open(storage: BaseStorageAdapter) -> bool:
 
 
 _registry = _Registry()
+# A document that knows no storage is saved in the configured one.
+Document.__docmap_default__ = staticmethod(default_storage)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_registry.after_fork)
 

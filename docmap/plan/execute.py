@@ -8,7 +8,8 @@ from typing import Any
 
 from docmap.plan.engine import Engine, Record
 from docmap.plan.plan import Plan
-from docmap.query.evaluate import distinct_values, predicate, roots, sorted_by
+from docmap.query.evaluate import distinct_values, roots, sorted_by
+from docmap.query.fast import compiled
 from docmap.query.nodes import Node
 from docmap.query.paths import Path, getter
 from docmap.schema.types import FieldType
@@ -31,7 +32,7 @@ def records(engine: Engine, plan: Plan) -> Iterator[Record]:
 
 
 def _filtered(found: Iterator[Record], plan: Plan, residual: Node) -> Iterator[Record]:
-    matches, names = predicate(residual), roots(residual)
+    matches, names = compiled(residual), roots(residual)
     tree = plan.request.schema.codec.tree
     for record in found:
         if matches(tree(record[0], names)):

@@ -21,32 +21,65 @@ Predicate = Callable[[Any], bool]
 T = TypeVar("T")
 
 
-def predicate(node: Node) -> Predicate:
-    """A function that says whether a document's logical tree matches the bound condition."""
+def compare(node: Compare) -> Predicate:
+    """A function that says whether one comparison holds, by the lookup's reference function."""
+    get, wanted = getter(node.path), node.value
+    holds = VOCABULARY[node.lookup].matches
+    return lambda tree: holds(get(tree), wanted)
+
+
+def predicate(node: Node, leaf: Callable[[Compare], Predicate] = compare) -> Predicate:
+    """A function that says whether a document's logical tree matches the bound condition.
+
+    `leaf` makes the function of one comparison, and must not give others answers than `compare`.
+    """
     match node:
-        case Compare(path, lookup, value):
-            get, matches = getter(path), VOCABULARY[lookup].matches
-            return lambda tree: matches(get(tree), value)
+        case Compare():
+            return leaf(node)
         case Element(path, quantifier, condition):
-            get, inner = getter(path), predicate(condition)
-            test = any if quantifier == "any" else all
-            return lambda tree: (
-                isinstance(elements := get(tree), list) and test(map(inner, elements))
-            )
+            return _elements(getter(path), quantifier, predicate(condition, leaf))
         case And(children):
-            every = tuple(map(predicate, children))
-            if len(every) == 2:
-                first, second = every
-                return lambda tree: first(tree) and second(tree)
-            return lambda tree: all(test(tree) for test in every)
+            return _all([predicate(child, leaf) for child in children])
         case Or(children):
-            some = tuple(map(predicate, children))
-            return lambda tree: any(test(tree) for test in some)
+            return _any([predicate(child, leaf) for child in children])
         case Not(child):
-            contrary = predicate(child)
+            contrary = predicate(child, leaf)
             return lambda tree: not contrary(tree)
         case Keyword(name):
             raise TypeError(f"the condition {name} was not bound to a schema")
+
+
+def _elements(get: Callable[[Any], Any], quantifier: str, inner: Predicate) -> Predicate:
+    test = any if quantifier == "any" else all
+    return lambda tree: isinstance(elements := get(tree), list) and test(map(inner, elements))
+
+
+def _all(every: Sequence[Predicate]) -> Predicate:
+    if len(every) == 2:
+        first, second = every
+        return lambda tree: first(tree) and second(tree)
+
+    def holds(tree: Any) -> bool:
+        for test in every:  # noqa: SIM110 - a generator for each document costs more than the tests
+            if not test(tree):
+                return False
+        return True
+
+    return holds
+
+
+def _any(some: Sequence[Predicate]) -> Predicate:
+    if len(some) == 2:
+        first, second = some
+        return lambda tree: first(tree) or second(tree)
+
+    def holds(tree: Any) -> bool:
+        for test in some:  # noqa: SIM110 - as in _all
+            if test(tree):
+                return True
+        return False
+
+    return holds
 
 
 def matches(node: Node, tree: Any) -> bool:

@@ -74,11 +74,8 @@ def getter(path: Path) -> Callable[[Any], Any]:
     segments = path.segments
     if not segments:
         return lambda document: document
-    if len(segments) == 1 and type(segments[0]) is str:
-        name = segments[0]
-        return lambda document: (
-            document.get(name, MISSING) if type(document) is dict else MISSING
-        )
+    if all(type(segment) is str for segment in segments):
+        return _fields_getter(segments)
 
     def get(document: Any) -> Any:
         value = document
@@ -86,6 +83,23 @@ def getter(path: Path) -> Callable[[Any], Any]:
             value = step(value, segment)
             if value is MISSING:
                 return MISSING
+        return value
+
+    return get
+
+
+def _fields_getter(names: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """The getter of a path that goes through objects only, which most do."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda document: document.get(name, MISSING) if type(document) is dict else MISSING
+
+    def get(document: Any) -> Any:
+        value = document
+        for name in names:
+            if type(value) is not dict:
+                return MISSING
+            value = value.get(name, MISSING)
         return value
 
     return get

@@ -1,0 +1,78 @@
+"""docmap as a contestant: the same lines for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from benchmarks.contestant import OURS, Contestant, Orders
+from benchmarks.workload import AMOUNT, COUNTRY, NAME, PAGE, STATUS, TAG, Order, Row
+from docmap import col, connect
+
+
+class Docmap(Contestant):
+    """docmap, as its manual says to use it."""
+
+    name: ClassVar[str] = OURS
+    url: ClassVar[str]
+
+    def open(self, name: str) -> None:
+        self.db = connect(self.url.format(self.directory / name))
+        self.db.ensure_indexes(Order)
+
+    def close(self) -> None:
+        self.db.disconnect()
+
+    def insert_all(self, rows: Sequence[Row]) -> None:
+        self.db.insert_many(Order, rows)
+
+    def insert(self, row: Row) -> None:
+        self.db.insert(Order.model_validate(row))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.db.delete(Order, key)
+
+    def get(self, key: str) -> Any:
+        return self.db.get(Order, key)
+
+    def of_status_and_country(self) -> Orders:
+        return list(self.db.find(Order, status=STATUS, customer__country=COUNTRY))
+
+    def page(self, since: datetime, until: datetime) -> Orders:
+        found = self.db.find(Order, created_at__gte=since, created_at__lt=until)
+        return list(found.order_by("-created_at")[:PAGE])
+
+    def of_amount(self) -> Orders:
+        return list(self.db.find(Order, Order.amount >= AMOUNT))
+
+    def of_name(self) -> Orders:
+        return list(self.db.find(Order, customer__name=NAME))
+
+    def tagged(self) -> Orders:
+        return list(self.db.find(Order, col(Order.tags).contains(TAG)))  # type: ignore[attr-defined]
+
+    def count(self) -> int:
+        return self.db.find(Order, status=STATUS, customer__country=COUNTRY).count()
+
+    def size(self) -> int:
+        return self.db.find(Order).count()
+
+    def countries(self) -> list[str]:
+        return self.db.find(Order).values("customer.country")
+
+    def all(self) -> Orders:
+        return list(self.db.find(Order))
+
+
+class DocmapOnSQLite(Docmap):
+    url: ClassVar[str] = "sqlite:///{}.db"
+
+
+class DocmapInMemory(Docmap):
+    url: ClassVar[str] = "memory://"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
