@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, assert_type
 from uuid import uuid4
 
+from docmap import connect
 from docmap.model.fields import Condition, FieldExpression, Q, col, path
 from docmap.query.order import OrderTerm
 from tests.typing.cases.shop import Address, Color, Item, Order
-from tests.typing.standin import connect
 
 if TYPE_CHECKING:
     from docmap.model import expressions as ex

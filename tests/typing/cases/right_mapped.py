@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 from pydantic import BaseModel
 
+from docmap import Document, connect
 from docmap.model.fields import Mapped, col, field
 from tests.typing.cases.shop import Address, Color, Item
-from tests.typing.standin import Document, connect
 
 
 class Customer(BaseModel):

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 from pydantic import Field
 
+from docmap import Document, connect
 from docmap.model.fields import col, field
-from tests.typing.standin import Document, connect
 
 
 class Plain(Document):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from docmap import connect
 from tests.typing.cases.shop import Color, Customer, Order
-from tests.typing.standin import connect
 
 db = connect("memory://")
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from tests.typing.standin import Document
+from docmap import Document
 
 
 class Color(Enum):

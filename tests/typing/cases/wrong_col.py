@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from docmap import connect
 from docmap.model.fields import Q, col, path
 from tests.typing.cases.shop import Order
-from tests.typing.standin import connect
 
 db = connect("memory://")
 

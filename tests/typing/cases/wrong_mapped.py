@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from docmap import Document, connect
 from docmap.model.fields import Mapped, field
 from tests.typing.cases.shop import Customer
-from tests.typing.standin import Document, connect
 
 
 class Order(Document, collection="orders"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from docmap import connect
 from docmap.model.fields import field
 from tests.typing.cases.right_overriding import IntKey, Plain, Required, UuidKey
-from tests.typing.standin import connect
 
 db = connect("memory://")
 
