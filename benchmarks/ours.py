@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.contestant import OURS, Contestant, Orders
@@ -68,11 +67,12 @@ class Docmap(Contestant):
 
 
 class DocmapOnSQLite(Docmap):
+    """docmap on an SQLite file."""
+
     url: ClassVar[str] = "sqlite:///{}.db"
 
 
 class DocmapInMemory(Docmap):
-    url: ClassVar[str] = "memory://"
+    """docmap in memory."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    url: ClassVar[str] = "memory://"

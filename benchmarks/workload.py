@@ -143,4 +143,4 @@ def _key(chance: random.Random, moment: datetime) -> str:
 
 def _note(chance: random.Random) -> str:
     words = ("please", "ring", "twice", "leave", "at", "the", "door", "fragile", "call", "before")
-    return " ".join(chance.choices(words, k=chance.randint(20, 80)))
+    return " ".join(chance.choices(words, k=chance.randint(30, 110)))

@@ -1,44 +1,45 @@
-"""Sorted indexes in memory, and the choice of the one that serves a query best."""
+"""Sorted indexes in memory: what they hold, and what they find within a range."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
 
-from docmap.query.nodes import And, Compare, Node
-from docmap.query.order import OrderTerm
-from docmap.query.paths import Path, getter
+from docmap.query.paths import getter
 from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
 from docmap.storage.writes import index_entries, not_unique
 from docmap.values import order_key
 
-_FEW = 32  # pending entries up to which placing each beats sorting all
+_FEW: Final = 32  # pending places up to which putting in each beats sorting all
 
 
 class Entry:
-    """One record: its bytes, its revision, and its logical values, read when first needed."""
+    """One record: its key, its bytes, its revision, and its values once a schema has read them."""
 
-    __slots__ = ("_schema", "_tree", "data", "revision")
+    __slots__ = ("_read", "data", "key", "revision")
 
-    def __init__(self, data: bytes, revision: int, schema: Schema) -> None:
+    def __init__(self, key: Any, data: bytes, revision: int) -> None:
+        self.key = key
         self.data = data
         self.revision = revision
-        self._schema = schema
-        self._tree: Any = None
+        self._read: tuple[Schema | None, Any] = (None, None)
 
     def tree(self, schema: Schema) -> Any:
         """The logical values as `schema` reads them."""
-        if self._tree is None or self._schema is not schema:
-            self._tree = schema.codec.tree(self.data)
-            self._schema = schema
-        return self._tree
+        reader, tree = self._read
+        if reader is schema:
+            return tree
+        tree = schema.codec.tree(self.data)
+        self._read = (schema, tree)  # in one step: another thread may read it as another class
+        return tree
 
 
-class _Last:
-    """Greater than everything: the end of a range over a prefix."""
+class Last:
+    """Greater than everything: the end of a range."""
 
     def __lt__(self, other: object) -> bool:
         return False
@@ -47,82 +48,103 @@ class _Last:
         return True
 
 
-_LAST: Any = _Last()
+LAST: Final[Any] = Last()
+# Where a list is declared, a document without elements still has a place in the index.
+_NO_ELEMENT: Final = (-1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of an index: equal leading values, then a range over the one that follows.
+
+    Ends are tuples of at most one sort key; `()` is open.
+    """
+
+    prefix: tuple[Any, ...] = ()
+    low: tuple[Any, ...] = ()
+    high: tuple[Any, ...] = ()
+    low_included: bool = True
+    high_included: bool = True
 
 
 class MemoryIndex:
-    """The entries of a declared index, each `(value key, ..., key's key, key)`, sorted."""
+    """The places of a declared index, each `(value key, ..., key's sort key, entry)`, sorted."""
 
     def __init__(self, schema: Schema, declared: BoundIndex) -> None:
         self.schema = schema
         self.declared = declared
+        self.texts = 0
+        """How many documents hold text where a list is declared: `contains` takes parts of it."""
+        self._terms = [(getter(term.path), term.elements) for term in declared.terms]
         self._sorted: list[tuple[Any, ...]] = []
         self._pending: list[tuple[Any, ...]] = []
         self._owners: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
-    def build(cls, schema: Schema, declared: BoundIndex, entries: Mapping[Any, Entry]) -> MemoryIndex:
+    def build(cls, schema: Schema, declared: BoundIndex, entries: Iterable[Entry]) -> MemoryIndex:
         """An index over what is stored. Raises DuplicateKey if a unique one cannot be."""
         index = cls(schema, declared)
-        for key, entry in entries.items():
-            index.check(schema, key, entry)
-            index.add(key, entry)
+        for entry in entries:
+            index.check(entry)
+            index.add(entry)
         return index
 
-    def check(self, schema: Schema, key: Any, entry: Entry) -> None:
+    def check(self, entry: Entry) -> None:
         """Raise DuplicateKey if the entry's values are taken by another key."""
-        if self.declared.unique:
-            for values in index_entries(self.declared, entry.tree(self.schema)):
-                if self._owners.get(values, key) != key:
-                    raise not_unique(schema, self.declared)
+        for values in self._unique_values(entry):
+            if self._owners.get(values, entry.key) != entry.key:
+                raise not_unique(self.schema, self.declared)
 
-    def add(self, key: Any, entry: Entry) -> None:
-        for place in self._places(key, entry):
-            self._pending.append(place)
-        if self.declared.unique:
-            for values in index_entries(self.declared, entry.tree(self.schema)):
-                self._owners[values] = key
+    def add(self, entry: Entry) -> None:
+        """Put in an entry that was checked."""
+        self.texts += self._has_text(entry)
+        self._pending.extend(self._places(entry))
+        for values in self._unique_values(entry):
+            self._owners[values] = entry.key
 
-    def discard(self, key: Any, entry: Entry) -> None:
+    def discard(self, entry: Entry) -> None:
+        """Take out an entry that was put in."""
         self._settle()
-        for place in self._places(key, entry):
-            position = bisect_left(self._sorted, place)
-            if position < len(self._sorted) and self._sorted[position] == place:
-                del self._sorted[position]
-        if self.declared.unique:
-            for values in index_entries(self.declared, entry.tree(self.schema)):
-                self._owners.pop(values, None)
+        self.texts -= self._has_text(entry)
+        for place in self._places(entry):
+            del self._sorted[bisect_left(self._sorted, place)]
+        for values in self._unique_values(entry):
+            del self._owners[values]
 
-    def keys(self, chosen: Range) -> Iterator[Any]:
-        """The keys within a range, in the index's order or its reverse."""
-        low, high = self._bounds(chosen)
-        places = self._sorted[low:high]
-        return (place[-1] for place in (reversed(places) if chosen.reverse else places))
+    def count(self, span: Span) -> int:
+        """How many places lie within a span."""
+        low, high = self._bounds(span)
+        return high - low
 
-    def count(self, chosen: Range) -> int:
-        """How many documents lie within a range; only for indexes without elements."""
-        low, high = self._bounds(chosen)
-        return max(0, high - low)
+    def entries(self, spans: Iterable[Span], *, reverse: bool, most: int | None) -> Iterator[Entry]:
+        """The entries within spans, as they are now; `most` of a span are enough."""
+        found: list[list[tuple[Any, ...]]] = []
+        for span in spans:
+            low, high = self._bounds(span)
+            if most is not None and high - low > most:
+                low, high = (high - most, high) if reverse else (low, low + most)
+            found.append(self._sorted[low:high])
+            if reverse:
+                found[-1].reverse()
+        entries = (place[-1] for place in chain.from_iterable(found))
+        return iter(dict.fromkeys(entries)) if self.declared.elements else entries
 
-    def _bounds(self, chosen: Range) -> tuple[int, int]:
+    def _bounds(self, span: Span) -> tuple[int, int]:
         self._settle()
-        low_prefix = (*chosen.prefix, *chosen.low)
-        high_prefix = (*chosen.prefix, *chosen.high)
-        low = (
-            bisect_left(self._sorted, low_prefix)
-            if chosen.low_included
-            else bisect_right(self._sorted, (*low_prefix, _LAST))
+        low, high = (*span.prefix, *span.low), (*span.prefix, *span.high)
+        start = (
+            bisect_left(self._sorted, low)
+            if span.low_included
+            else bisect_right(self._sorted, (*low, LAST))
         )
-        high = (
-            bisect_right(self._sorted, (*high_prefix, _LAST))
-            if chosen.high_included
-            else bisect_left(self._sorted, high_prefix)
+        end = (
+            bisect_right(self._sorted, (*high, LAST))
+            if span.high_included
+            else bisect_left(self._sorted, high)
         )
-        return low, high
+        return start, max(start, end)
 
     def _settle(self) -> None:
-        if not self._pending:
-            return
         if len(self._pending) > _FEW:
             self._sorted.extend(self._pending)
             self._sorted.sort()
@@ -131,133 +153,28 @@ class MemoryIndex:
                 insort(self._sorted, place)
         self._pending.clear()
 
-    def _places(self, key: Any, entry: Entry) -> Iterable[tuple[Any, ...]]:
+    def _places(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
         tree = entry.tree(self.schema)
+        end = (order_key(entry.key), entry)
+        if not self.declared.elements:
+            return [(*[order_key(get(tree)) for get, _ in self._terms], *end)]
         places: list[tuple[Any, ...]] = [()]
-        for term in self.declared.terms:
-            value = getter(term.path)(tree)
-            values = value if term.elements and isinstance(value, list) else [value]
-            keys = [order_key(one) for one in values]
-            places = [(*place, one) for place in places for one in keys]
-        own = order_key(key)
-        return {(*place, own, key) for place in places}
+        for get, elements in self._terms:
+            value = get(tree)
+            if not elements:
+                keys = {order_key(value)}
+            elif isinstance(value, list) and value:
+                keys = {order_key(element) for element in value}
+            else:
+                keys = {_NO_ELEMENT}
+            places = [(*place, key) for place in places for key in keys]
+        return [(*place, *end) for place in places]
 
+    def _has_text(self, entry: Entry) -> bool:
+        tree = entry.tree(self.schema) if self.declared.elements else None
+        return any(elements and isinstance(get(tree), str) for get, elements in self._terms)
 
-@dataclass(slots=True)
-class Range:
-    """A stretch of an index: equal leading values, then an optional range on the next."""
-
-    index: MemoryIndex
-    prefix: tuple[Any, ...] = ()
-    low: tuple[Any, ...] = ()
-    high: tuple[Any, ...] = ()
-    low_included: bool = True
-    high_included: bool = True
-    used: set[int] = field(default_factory=set)
-    complete: bool = False
-    """The range holds exactly the matches."""
-    ordered: bool = False
-    reverse: bool = False
-
-    def words(self) -> str:
-        """What the range is, for explain."""
-        names = self.index.declared.fields
-        parts = [f"{name} =" for name in names[: len(self.prefix)]]
-        if self.low or self.high:
-            parts.append(f"{names[len(self.prefix)]} in a range")
-        text = ", ".join(parts) or "all entries"
-        return text + (", in order" if self.ordered else "")
-
-
-_RANGES = {"gt", "gte", "lt", "lte", "between"}
-
-
-def choose(
-    indexes: Iterable[MemoryIndex], node: Node | None, order: Sequence[OrderTerm]
-) -> Range | None:
-    """The index that narrows a query most, or gives its order; None if none helps."""
-    conditions = node.children if isinstance(node, And) else (node,) if node is not None else ()
-    best: Range | None = None
-    for index in indexes:
-        found = _range(index, conditions, order)
-        if found is not None and (best is None or _worth(found) > _worth(best)):
-            best = found
-    return best
-
-
-def _worth(found: Range) -> tuple[int, bool, bool]:
-    return (len(found.prefix), bool(found.low or found.high), found.ordered)
-
-
-def _range(
-    index: MemoryIndex, conditions: Sequence[Node], order: Sequence[OrderTerm]
-) -> Range | None:
-    found = Range(index)
-    terms = index.declared.terms
-    for term in terms:
-        wanted = "contains" if term.elements else "equals"
-        position = _find(conditions, term.path, {wanted})
-        if position is None:
-            break
-        node = conditions[position]
-        assert isinstance(node, Compare)
-        if term.elements and not _one_type(node):
-            break
-        found.prefix += (order_key(node.value),)
-        found.used.add(position)
-    depth = len(found.prefix)
-    if depth < len(terms) and not terms[depth].elements:
-        for position, node in enumerate(conditions):
-            if isinstance(node, Compare) and node.path == terms[depth].path:
-                _narrow(found, node, position)
-    found.ordered, found.reverse = _gives(found, order)
-    found.complete = len(found.used) == len(conditions) and not index.declared.elements
-    # An index skips nothing by itself; one over elements does not hold documents without any.
-    if found.used or (found.ordered and order and not index.declared.elements):
-        return found
-    return None
-
-
-def _find(conditions: Sequence[Node], path: Path, lookups: set[str]) -> int | None:
-    for position, node in enumerate(conditions):
-        if isinstance(node, Compare) and node.path == path and node.lookup in lookups:
-            return position
-    return None
-
-
-def _one_type(node: Compare) -> bool:
-    """A list is declared here: text with `contains` could also be a part of a stored text."""
-    return node.type is not None and node.type.kind in {"list", "set", "tuple"}
-
-
-def _narrow(found: Range, node: Compare, position: int) -> None:
-    if node.lookup not in _RANGES:
-        return
-    low, high = node.value if node.lookup == "between" else (node.value, node.value)
-    bottom, top = order_key(low), order_key(high)
-    if node.lookup in {"gt", "gte", "between"} and not found.low:
-        found.low, found.low_included = (bottom,), node.lookup != "gt"
-        # Values of another type follow those of the operand's: the range ends where they begin.
-        if not found.high:
-            found.high = ((bottom[0], _LAST),)
-        found.used.add(position)
-    if node.lookup in {"lt", "lte", "between"} and (
-        not found.high or found.high[0][-1] is _LAST
-    ):
-        found.high, found.high_included = (top,), node.lookup != "lt"
-        if not found.low:
-            found.low = ((top[0],),)
-        found.used.add(position)
-
-
-def _gives(found: Range, order: Sequence[OrderTerm]) -> tuple[bool, bool]:
-    """Whether the range comes in the wanted order, and whether backwards."""
-    if not order or len({term.descending for term in order}) > 1:
-        return False, False
-    terms = found.index.declared.terms
-    if any(term.elements for term in terms):
-        return False, False
-    paths = [term.path for term in terms] + [found.index.schema.key_path]
-    rest = paths[len(found.prefix) :]
-    wanted = [term.path for term in order if term.path not in paths[: len(found.prefix)]]
-    return wanted == rest[: len(wanted)] and len(wanted) == len(rest), order[0].descending
+    def _unique_values(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
+        if not self.declared.unique:
+            return ()
+        return index_entries(self.declared, entry.tree(self.schema))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
-from docmap.query.evaluate import Predicate, predicate, sorted_by
+from docmap.query.evaluate import sorted_by
+from docmap.query.fast import compiled
 from docmap.query.lookups import VOCABULARY, LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 from docmap.query.order import OrderTerm
-from docmap.query.paths import EACH, Path, each_value, getter
+from docmap.query.paths import Path, each_value, getter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage import BaseStorageAdapter
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
-from docmap_backends._memory_index import Entry, MemoryIndex, choose
+from docmap_backends._memory_access import Access, choose
+from docmap_backends._memory_index import Entry, MemoryIndex
+
+_CHUNK: Final = 256  # documents that are tried at a time: a list is made faster than a stream
 
 
 class _References(LookupManager):
@@ -40,24 +45,34 @@ class _Table:
         self.indexes: dict[str, MemoryIndex] = {}
         self.last_key = 0
 
-    def put(self, schema: Schema, key: Any, entry: Entry) -> Entry | None:
+    def put(self, entry: Entry) -> Entry | None:
         """Store an entry and return the one it replaced. Raises DuplicateKey, nothing changed."""
         for index in self.indexes.values():
-            index.check(schema, key, entry)
-        old = self.remove(key, keep_place=True)
+            index.check(entry)
+        old = self.entries.get(entry.key)
         for index in self.indexes.values():
-            index.add(key, entry)
-        self.entries[key] = entry
-        if type(key) is int and key > self.last_key:
-            self.last_key = key
+            if old is not None:
+                index.discard(old)
+            index.add(entry)
+        self.entries[entry.key] = entry
+        if type(entry.key) is int and entry.key > self.last_key:
+            self.last_key = entry.key
         return old
 
-    def remove(self, key: Any, *, keep_place: bool = False) -> Entry | None:
-        old = self.entries.get(key) if keep_place else self.entries.pop(key, None)
+    def remove(self, key: Any) -> Entry | None:
+        """Take out the entry of a key and return it."""
+        old = self.entries.pop(key, None)
         if old is not None:
             for index in self.indexes.values():
-                index.discard(key, old)
+                index.discard(old)
         return old
+
+    def restore(self, key: Any, old: Entry | None) -> None:
+        """Bring back what was stored under the key before a write."""
+        if old is None:
+            self.remove(key)
+        else:
+            self.put(old)
 
 
 class MemoryStorage(BaseStorageAdapter):
@@ -69,7 +84,7 @@ class MemoryStorage(BaseStorageAdapter):
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._tables: dict[str, _Table] = {}
-        self._undo: list[tuple[_Table, Schema, Any, Entry | None]] | None = None
+        self._undo: list[Callable[[], None]] | None = None
 
     def _connect(self) -> None:
         pass
@@ -78,7 +93,15 @@ class MemoryStorage(BaseStorageAdapter):
         self._tables.clear()
 
     def _clear(self) -> None:
+        with self._mutex:
+            before = dict(self._tables)
+            self._tables.clear()
+            self._note(lambda: self._bring_back(before))
+
+    def _bring_back(self, tables: dict[str, _Table]) -> None:
         self._tables.clear()
+        self._tables.update(tables)
+        self._ensured.clear()  # what was made since is gone with its table
 
     def _collections(self) -> list[str]:
         return list(self._tables)
@@ -91,11 +114,13 @@ class MemoryStorage(BaseStorageAdapter):
             table = self._tables.setdefault(schema.collection, _Table())
             for declared in schema.indexes:
                 if declared.name not in table.indexes:
-                    table.indexes[declared.name] = MemoryIndex.build(schema, declared, table.entries)
+                    index = MemoryIndex.build(schema, declared, table.entries.values())
+                    table.indexes[declared.name] = index
 
     def _present_indexes(self, schema: Schema) -> dict[str, str]:
-        table = self._tables.get(schema.collection)
-        return {name: i.declared.label for name, i in table.indexes.items()} if table else {}
+        with self._mutex:
+            indexes = self._table(schema).indexes
+            return {name: index.declared.label for name, index in indexes.items()}
 
     # -- records
 
@@ -106,23 +131,28 @@ class MemoryStorage(BaseStorageAdapter):
         return self._find(schema, NativeQuery())
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
-        entry = self._table(schema).entries.get(key)
+        with self._mutex:  # a transaction of another thread is not seen before its end
+            entry = self._table(schema).entries.get(schema.stored_key(key))
         return None if entry is None else (entry.data, entry.revision)
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         with self._mutex:
             table = self._tables.setdefault(schema.collection, _Table())
             data = record[0] if isinstance(record[0], bytes) else record[0].encode()
-            old = table.put(schema, key, Entry(data, record[1], schema))
-            self._note(table, schema, key, old)
+            entry = Entry(schema.stored_key(key), data, record[1])
+            old = table.put(entry)
+            self._note(lambda: table.restore(entry.key, old))
 
     def _remove(self, schema: Schema, key: Any) -> bool:
         with self._mutex:
-            table = self._table(schema)
-            old = table.remove(key)
-            if old is not None:
-                self._note(table, schema, key, old)
-            return old is not None
+            return self._take_out(self._table(schema), schema.stored_key(key))
+
+    def _take_out(self, table: _Table, key: Any) -> bool:
+        old = table.remove(key)
+        if old is None:
+            return False
+        self._note(lambda: table.restore(key, old))
+        return True
 
     def _save(self, schema: Schema, write: Write) -> int:
         with self._mutex:
@@ -148,61 +178,69 @@ class MemoryStorage(BaseStorageAdapter):
     # -- queries
 
     def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        matching = self._matching(schema, query)
+        return ((entry.data, entry.revision) for entry in matching)
+
+    def _matching(self, schema: Schema, query: NativeQuery) -> Iterator[Entry]:
+        """The entries that a query asks for, as they are now."""
+        stop = None if query.limit is None else query.offset + query.limit
+        node = _node(query.condition)
         with self._mutex:
             table = self._table(schema)
-            found = self._access(table, schema, query)
-            entries, ordered = (list(table.entries.values()), False) if found is None else found
-        if query.condition is not None:
-            matches = _predicate(query.condition)
-            matching = (entry for entry in entries if matches(entry.tree(schema)))
-        else:
-            matching = iter(entries)
-        stop = None if query.limit is None else query.offset + query.limit
-        if query.order and not ordered:
-            matching = iter(sorted_by(matching, query.order, lambda e: e.tree(schema), stop))
-        return ((e.data, e.revision) for e in islice(matching, query.offset, stop))
-
-    def _access(
-        self, table: _Table, schema: Schema, query: NativeQuery
-    ) -> tuple[list[Entry], bool] | None:
-        """The entries that an index gives for a query, and whether they come in its order."""
-        chosen = choose(table.indexes.values(), _node(query.condition), query.order)
-        if chosen is None:
-            return None
-        keys = chosen.index.keys(chosen)
-        return [table.entries[key] for key in dict.fromkeys(keys)], chosen.ordered
+            access = choose(table.indexes.values(), node, query.order, stop)
+            found: Iterable[Entry] = (
+                list(table.entries.values()) if access is None else access.entries(stop)
+            )
+        if node is not None and not (access is not None and access.complete):
+            found = _filtered(found, schema, node)
+        if query.order and not (access is not None and access.ordered):
+            found = sorted_by(found, query.order, lambda entry: entry.tree(schema), stop)
+        return islice(found, query.offset, stop)
 
     def _count(self, schema: Schema, condition: Any) -> int:
-        if condition is None:
-            return len(self._table(schema).entries)
+        node = _node(condition)
         with self._mutex:
-            chosen = choose(self._table(schema).indexes.values(), _node(condition), ())
-            if chosen is not None and chosen.complete:
-                return chosen.index.count(chosen)
-        return sum(1 for _ in self._find(schema, NativeQuery(condition)))
+            table = self._table(schema)
+            if node is None:
+                return len(table.entries)
+            access = choose(table.indexes.values(), node)
+            if access is not None and access.complete:
+                return access.count()
+        return sum(1 for _ in self._matching(schema, NativeQuery(condition)))
 
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
+        trees = (e.tree(schema) for e in self._matching(schema, NativeQuery(condition)))
+        values: Iterable[Any]
+        if path.each:
+            values = (value for tree in trees for value in each_value(tree, path))
+        else:
+            values = map(getter(path), trees)
+        # Trees are kept: what could be changed in them is copied.
+        return [deepcopy(one) if type(one) in {list, dict} else one for one in values]
+
+    def _delete_matching(self, schema: Schema, condition: Any) -> int:
         with self._mutex:
-            entries = list(self._table(schema).entries.values())
-        matches = _predicate(condition) if condition is not None else None
-        trees = (entry.tree(schema) for entry in entries)
-        kept = trees if matches is None else (tree for tree in trees if matches(tree))
-        if EACH in path.segments:
-            return [value for tree in kept for value in each_value(tree, path)]
-        get = getter(path)
-        return [get(tree) for tree in kept]
+            table = self._table(schema)
+            keys = [entry.key for entry in self._matching(schema, NativeQuery(condition))]
+            return sum(self._take_out(table, key) for key in keys)
 
     def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
         return True
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
-        table = self._table(schema)
-        chosen = choose(table.indexes.values(), _node(query.condition), query.order)
-        size = len(table.entries)
-        if chosen is None:
+        stop = None if query.limit is None else query.offset + query.limit
+        with self._mutex:
+            table = self._table(schema)
+            access = choose(table.indexes.values(), _node(query.condition), query.order, stop)
+            size = len(table.entries)
+        if access is None:
             return EnginePlan(documents=size, detail=("every document by the reference functions",))
-        label = chosen.index.declared.label
-        return EnginePlan((label,), scan=False, documents=size, detail=(chosen.words(),))
+        return EnginePlan(
+            (access.index.declared.label,),
+            scan=_reads_all(access, stop),
+            documents=size,
+            detail=(access.words(),),
+        )
 
     # -- transactions
 
@@ -213,18 +251,28 @@ class MemoryStorage(BaseStorageAdapter):
             try:
                 yield
             except BaseException:
-                for table, schema, key, old in reversed(self._undo):
-                    if old is None:
-                        table.remove(key)
-                    else:
-                        table.put(schema, key, old)
+                steps, self._undo = self._undo, None
+                for undo in reversed(steps):
+                    undo()
                 self._undo = outer
                 raise
             self._undo = None if outer is None else outer + self._undo
 
-    def _note(self, table: _Table, schema: Schema, key: Any, old: Entry | None) -> None:
+    def _note(self, undo: Callable[[], None]) -> None:
+        """Remember how to take back a write, if a transaction may want to."""
         if self._undo is not None:
-            self._undo.append((table, schema, key, old))
+            self._undo.append(undo)
+
+
+def _filtered(entries: Iterable[Entry], schema: Schema, node: Node) -> Iterator[Entry]:
+    matches, remaining = compiled(node), iter(entries)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield from [entry for entry in chunk if matches(entry.tree(schema))]
+
+
+def _reads_all(access: Access, stop: int | None) -> bool:
+    """True if the index only gives the order, and documents are tried until enough match."""
+    return not access.used and not (access.complete and stop is not None)
 
 
 def _node(condition: Any) -> Node | None:
@@ -241,11 +289,3 @@ def _node(condition: Any) -> Node | None:
         case Not(child):
             return Not(_node(child))  # type: ignore[arg-type]
     raise TypeError(f"{type(condition).__name__} is no native condition")
-
-
-def _predicate(condition: Any) -> Predicate:
-    node = _node(condition)
-    assert node is not None
-    return predicate(node)
-
-

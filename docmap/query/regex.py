@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 from pydantic_core import CoreConfig, SchemaError, SchemaValidator, core_schema
 
@@ -52,6 +53,10 @@ class Regex:
     def python(self) -> str:
         """The same pattern for Python's `re`, to be used without flags."""
         return write(self.node, PYTHON)
+
+
+LONGEST: Final = 10_000
+"""The characters of the longest pattern."""
 
 
 def parse(pattern: str, *, caseless: bool = False) -> Regex:
@@ -191,6 +196,11 @@ PYTHON = Dialect(
 def _text(pattern: object) -> str:
     if not isinstance(pattern, str):
         raise InvalidQuery(f"A pattern is text, not {type(pattern).__name__}; give it as a str.")
+    if len(pattern) > LONGEST:
+        raise InvalidQuery(
+            f"A pattern has at most {LONGEST:,} characters, as no engine promises to take longer "
+            "ones; use several conditions."
+        )
     return pattern
 
 

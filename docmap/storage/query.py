@@ -74,30 +74,11 @@ class BaseQueryAdapter(Generic[T]):
 
     def limit(self, count: int) -> Self:
         """At most `count` documents; 0 is none."""
-        return self[: _whole(count, "limit")]
+        return self._sliced(0, _whole(count, "limit"))
 
     def offset(self, count: int) -> Self:
         """Without the first `count` documents."""
-        return self[_whole(count, "offset") :]
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Self: ...
-
-    def __getitem__(self, index: int | slice) -> T | Self:
-        """`query[10:20]` is a query, `query[3]` a document. Raises IndexError beyond the end."""
-        if isinstance(index, slice):
-            if index.step not in {None, 1}:
-                raise InvalidQuery("a slice of a query has no step: take every document, or filter")
-            start = _whole(index.start or 0, "a slice")
-            stop = None if index.stop is None else _whole(index.stop, "a slice")
-            return self._sliced(start, stop)
-        position = _whole(index, "an index")
-        for document in self._sliced(position, position + 1)._documents():
-            return document
-        raise IndexError(f"the query has no document at {position}")
+        return self._sliced(_whole(count, "offset"), None)
 
     def options(self, *, allow_scan: bool) -> Self:
         """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
@@ -110,15 +91,6 @@ class BaseQueryAdapter(Generic[T]):
         query = self._with()
         query._invalid = what
         return query
-
-    def raw(self) -> BaseQueryAdapter[dict[str, Any]]:
-        """The stored values as plain dicts under their storage names, not checked."""
-        query: Any = self._with()
-        query._raw = True
-        return query  # type: ignore[no-any-return]
-
-    def _documents(self) -> Iterator[T]:
-        raise NotImplementedError
 
     def _bound(self, conditions: tuple[Any, ...], lookups: dict[str, Any]) -> Node:
         schema = self._request.schema
@@ -191,6 +163,31 @@ class Query(BaseQueryAdapter[T]):
     def __iter__(self) -> Iterator[T]:
         """Stream the documents; without `order_by` or a slice their order is not promised."""
         return self._documents()
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> T | Self:
+        """`query[10:20]` is a query, `query[3]` a document. Raises IndexError beyond the end."""
+        if isinstance(index, slice):
+            if index.step not in {None, 1}:
+                raise InvalidQuery("a slice of a query has no step: take every document, or filter")
+            start = _whole(index.start or 0, "a slice")
+            stop = None if index.stop is None else _whole(index.stop, "a slice")
+            return self._sliced(start, stop)
+        position = _whole(index, "an index")
+        for document in self._sliced(position, position + 1)._documents():
+            return document
+        raise IndexError(f"the query has no document at {position}")
+
+    def raw(self) -> Query[dict[str, Any]]:
+        """The stored values as plain dicts under their storage names, not checked."""
+        query: Any = self._with()
+        query._raw = True
+        return query  # type: ignore[no-any-return]
 
     def list(self) -> builtins.list[T]:
         """All documents in a list."""

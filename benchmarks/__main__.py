@@ -1,0 +1,135 @@
+"""`python -m benchmarks`: measure docmap beside its limit and beside others, and print the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pydantic
+
+from benchmarks import report
+from benchmarks.by_hand import MemoryByHand, SQLiteByHand
+from benchmarks.contestant import Contestant
+from benchmarks.measure import AnswersDifferError, Line, measure
+from benchmarks.others import PeeweeJSON, SQLAlchemyJSON, TinyDBFile
+from benchmarks.ours import DocmapInMemory, DocmapOnSQLite
+from benchmarks.startup import import_seconds, plan_seconds
+
+_URLS = {"sqlite": "sqlite:///{}.db", "memory": "memory://"}
+_OTHERS: dict[str, type[Contestant]] = {
+    "sqlalchemy": SQLAlchemyJSON,
+    "peewee": PeeweeJSON,
+    "tinydb": TinyDBFile,
+}
+_LARGEST_FOR_SLOW = 10_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return 1 if two contestants gave different answers."""
+    options = _parser().parse_args(arguments)
+    tell = _teller()
+    try:
+        with tempfile.TemporaryDirectory(prefix="docmap-bench-", dir=options.directory) as held:
+            directory = Path(held)
+            lines: list[Line] = []
+            for engine in options.engine:
+                for documents in options.documents:
+                    contestants = _contestants(engine, documents, directory)
+                    lines += measure(engine, contestants, documents, options.repeat, tell)
+            imported = import_seconds(max(options.repeat, 5), tell)
+            planned = {
+                engine: plan_seconds(_URLS[engine].format(directory / "plan"), options.repeat)
+                for engine in options.engine
+            }
+    except AnswersDifferError as error:
+        tell("")
+        print(f"the answers differ: {error}", file=sys.stderr)
+        return 1
+    tell("")
+    print(_machine(options.repeat))
+    for part in (
+        report.table(lines),
+        report.faster(lines),
+        report.growth(lines),
+        report.startup(imported, planned),
+    ):
+        print("\n".join(part))
+    if options.json is not None:
+        figures = {"lines": report.data(lines), "import": imported, "plan": planned}
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return 0
+
+
+def _contestants(engine: str, documents: int, directory: Path) -> list[Contestant]:
+    if engine == "memory":
+        return [DocmapInMemory(directory), MemoryByHand(directory)]
+    there = [kind(directory) for package, kind in _OTHERS.items() if find_spec(package)]
+    others = [one for one in there if not one.slow or documents <= _LARGEST_FOR_SLOW]
+    return [DocmapOnSQLite(directory), SQLiteByHand(directory), *others]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--documents", type=_numbers, default=[1_000, 10_000], help="sizes: 1000,10000,100000"
+    )
+    parser.add_argument(
+        "--engine", type=_engines, default=["sqlite", "memory"], help="sqlite,memory"
+    )
+    parser.add_argument("--repeat", type=int, default=7, help="timings of each operation")
+    parser.add_argument("--json", type=Path, help="write every sample to this file")
+    parser.add_argument(
+        "--directory", type=Path, default=_disk(), help="where files are made, on a real disk"
+    )
+    return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part.replace("_", "")) for part in text.split(",")]
+
+
+def _engines(text: str) -> list[str]:
+    chosen = text.split(",")
+    unknown = [name for name in chosen if name not in _URLS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no engine {unknown[0]!r}: {', '.join(_URLS)}")
+    return chosen
+
+
+def _disk() -> Path | None:
+    """A directory for files that is no memory: `/tmp` often is, `/var/tmp` is not."""
+    lasting = Path("/var/tmp")  # noqa: S108 - only a parent; the directory in it is made safely
+    return lasting if lasting.is_dir() else None
+
+
+def _teller() -> Callable[[str], None]:
+    """A progress line on stderr: rewritten where a person looks, else one for each operation."""
+    if sys.stderr.isatty():
+        return lambda text: print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        step = text.rpartition(" ")[0]
+        if step and step not in said[-1:]:
+            said.append(step)
+            print(step, file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _machine(repeat: int) -> str:
+    return (
+        f"Python {platform.python_version()}, pydantic {pydantic.VERSION}, "
+        f"SQLite {sqlite3.sqlite_version}, {platform.machine()}; medians of {repeat}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
