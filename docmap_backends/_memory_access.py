@@ -70,7 +70,7 @@ def choose(
         for index in indexes
         if (access := _access(index, comparisons, len(conditions), order)) is not None
     ]
-    if len(found) < 2:  # noqa: PLR2004
+    if len(found) < 2:
         return found[0] if found else None
     return min(found, key=lambda access: _cost(access, order, stop))
 
@@ -92,7 +92,7 @@ def _access(
     used: set[int] = set()
     terms = index.declared.terms
     for term in terms:
-        keys = _equal_keys(index, term, comparisons, used)
+        keys = _equal_keys(term, comparisons, used)
         if keys is None:
             break
         equal.append(keys)
@@ -111,18 +111,16 @@ def _access(
 
 
 def _equal_keys(
-    index: MemoryIndex, term: IndexTerm, comparisons: Sequence[Compare], used: set[int]
+    term: IndexTerm, comparisons: Sequence[Compare], used: set[int]
 ) -> Sequence[Any] | None:
-    """The sort keys that the term's field must have one of, by the first comparison that says so."""
+    """The sort keys of which the term's field must have one, by the first comparison that tells."""
     lookups = _ELEMENT_KEYS if term.elements else _KEYS
-    if term.elements and index.texts:
-        return None
     for position, node in enumerate(comparisons):
         if node.path == term.path and node.lookup in lookups and _reads_alike(node.type, term):
             values = lookups[node.lookup](node.value)
             if values is not None and len(values) <= _MOST_SPANS:
                 used.add(position)
-                return list(dict.fromkeys(map(order_key, values)))
+                return [order_key(value) for value in values]
     return None
 
 
@@ -139,7 +137,7 @@ _ELEMENT_KEYS: Final[Mapping[str, Callable[[Any], Sequence[Any] | None]]] = {
 
 
 def _reads_alike(kind: FieldType | None, term: IndexTerm) -> bool:
-    """True if the query reads the field as the index does; another class may declare it otherwise."""
+    """True if the query reads the field as the index does: classes may declare it differently."""
     if kind is not None and term.elements:
         kind = kind.item if kind.kind in LISTS else None
     if kind is None:
@@ -178,7 +176,9 @@ def _range(
             bottom, top = _ENDS[node.lookup](node.value)
             # Values of other types stand before and after: the range ends with the operand's type.
             low.raise_to(bottom or (top[0],), included=node.lookup != "gt")
-            high.lower_to(top or (bottom[0], LAST), included=node.lookup not in {"lt", "startswith"})
+            high.lower_to(
+                top or (bottom[0], LAST), included=node.lookup not in {"lt", "startswith"}
+            )
             used.add(position)
     return low, high
 

@@ -73,11 +73,9 @@ class MemoryIndex:
     def __init__(self, schema: Schema, declared: BoundIndex) -> None:
         self.schema = schema
         self.declared = declared
-        self.texts = 0
-        """How many documents hold text where a list is declared: `contains` takes parts of it."""
         self._terms = [(getter(term.path), term.elements) for term in declared.terms]
         self._sorted: list[tuple[Any, ...]] = []
-        self._pending: list[tuple[Any, ...]] = []
+        self._pending: list[Entry] = []
         self._owners: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
@@ -96,16 +94,14 @@ class MemoryIndex:
                 raise not_unique(self.schema, self.declared)
 
     def add(self, entry: Entry) -> None:
-        """Put in an entry that was checked."""
-        self.texts += self._has_text(entry)
-        self._pending.extend(self._places(entry))
+        """Put in an entry that was checked. Its places are found when they are first needed."""
+        self._pending.append(entry)
         for values in self._unique_values(entry):
             self._owners[values] = entry.key
 
     def discard(self, entry: Entry) -> None:
         """Take out an entry that was put in."""
         self._settle()
-        self.texts -= self._has_text(entry)
         for place in self._places(entry):
             del self._sorted[bisect_left(self._sorted, place)]
         for values in self._unique_values(entry):
@@ -145,13 +141,16 @@ class MemoryIndex:
         return start, max(start, end)
 
     def _settle(self) -> None:
-        if len(self._pending) > _FEW:
-            self._sorted.extend(self._pending)
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        places = [place for entry in pending for place in self._places(entry)]
+        if len(places) > _FEW:
+            self._sorted.extend(places)
             self._sorted.sort()
         else:
-            for place in self._pending:
+            for place in places:
                 insort(self._sorted, place)
-        self._pending.clear()
 
     def _places(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
         tree = entry.tree(self.schema)
@@ -169,10 +168,6 @@ class MemoryIndex:
                 keys = {_NO_ELEMENT}
             places = [(*place, key) for place in places for key in keys]
         return [(*place, *end) for place in places]
-
-    def _has_text(self, entry: Entry) -> bool:
-        tree = entry.tree(self.schema) if self.declared.elements else None
-        return any(elements and isinstance(get(tree), str) for get, elements in self._terms)
 
     def _unique_values(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
         if not self.declared.unique:

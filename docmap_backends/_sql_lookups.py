@@ -1,4 +1,4 @@
-"""What SQLite's dialect makes of each lookup, and when its form is exact.
+"""What SQLite's dialect makes of comparisons and of lists, and when its form is exact.
 
 A form is exact where docmap alone wrote values of the declared type (`Place.trusted`), or where it
 asks for the JSON type itself. Elsewhere it is a superset: the reference function decides.
@@ -6,18 +6,19 @@ asks for the JSON type itself. Elsewhere it is a superset: the reference functio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from docmap.errors import ProcessorDoesNotExist
 from docmap.plan.engine import FieldCodec, Native
 from docmap.plan.split import split
 from docmap.query.lookups import LookupManager
 from docmap.query.nodes import Compare, Element, Node, Not
 from docmap.query.paths import Path
-from docmap.query.regex import like_prefix, literal_prefix
 from docmap.schema.readers import to_wire
 from docmap.schema.types import ANY, FieldType
-from docmap.values import decimal_key
+from docmap.values import ObjectId, decimal_key
 from docmap_backends._sql import SQL, joined, render
 from docmap_backends._sql_places import Place, Source, SQLCodec, element_source, place_of
 
@@ -25,6 +26,7 @@ lookups = LookupManager()
 _KEYED = frozenset({"decimal", "bigint"})
 _TEXTUAL = frozenset({"str", "datetime", "date", "time", "uuid", "objectid", "bytes"})
 _PLAIN = _TEXTUAL | {"int", "timedelta"}
+_INEXACT = _KEYED | {"int", "float"}
 _MANY = 500
 
 
@@ -36,6 +38,13 @@ def native(place: Place, text: str, *parameters: Any) -> Native:
 def exactly(text: str, *parameters: Any) -> Native:
     """A condition that asks for the JSON type itself, and so is exact whatever is stored."""
     return Native(SQL(text, parameters))
+
+
+def on_text(place: Place, condition: str, *parameters: Any) -> Native:
+    """A condition on text: exact by trust, or by asking for the JSON type."""
+    if place.trusted:
+        return Native(SQL(condition, parameters))
+    return exactly(f"({place.type}='text' AND {condition})", *parameters)
 
 
 def bound(place: Place, value: Any) -> Any:
@@ -54,13 +63,52 @@ def bound(place: Place, value: Any) -> Any:
     return to_wire(place.kind, value)
 
 
+def near(place: Place, sign: str, value: Any) -> Native:
+    """A superset of a numeric comparison, where SQLite's own is not exact.
+
+    SQLite reads a float from text with an error of a few units in the last place, and a Decimal is
+    text or an object to it: a wider range finds them all, and the reference functions decide.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, Decimal))
+        or abs(value) > 1e300
+    ):
+        raise ValueError("no exact form")
+    middle = float(value)
+    margin = abs(middle) * 1e-13 + 1e-300
+    low = middle - margin if sign != "<" else None
+    high = middle + margin if sign != ">" else None
+    number = f"CAST({place.value} AS REAL)" if place.kind.kind in _KEYED else place.value
+    tests = [f"{number}>=?"] if low is not None else []
+    tests += [f"{number}<=?"] if high is not None else []
+    text = " AND ".join(tests)
+    if place.kind.kind in {"any", "union"}:
+        text = f"({place.type} IN ('integer','real') AND {text} OR {place.type}='object')"
+    return Native(SQL(text, tuple(end for end in (low, high) if end is not None)), exact=False)
+
+
+def _by_key(path: Path, value: Any, codec: FieldCodec) -> Any:
+    """The stored form of a key of an untyped collection; None if the path is not the key's."""
+    schema = codec.schema
+    if schema.model is not None or path != schema.key_path or _source(codec).depth:
+        return None
+    is_key = isinstance(value, (str, int, UUID, ObjectId)) and not isinstance(value, bool)
+    return schema.stored_key(value) if is_key else None
+
+
 @lookups.register("equals", default=True)
 def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
+    key = _by_key(path, value, codec)
+    if key is not None:
+        return exactly("key=?", key)
     if value is None:
-        return exactly(f"{_raw(path, codec).value} IS NULL")
+        return exactly(f"{raw_place(path, codec).value} IS NULL")
     if _asks_for_type(place, path):
         return _untyped_equals(place, value)
+    if not place.trusted and place.kind.kind in _INEXACT:
+        return near(place, "=", value)
     return native(place, f"{place.value}=?", bound(place, value))
 
 
@@ -70,9 +118,11 @@ def _asks_for_type(place: Place, path: Path) -> bool:
     return kind in {"any", "union"} or not path.segments or (kind == "str" and not place.trusted)
 
 
-def _raw(path: Path, codec: FieldCodec) -> Place:
+def raw_place(path: Path, codec: FieldCodec) -> Place:
     """The place in the JSON itself, never a key column: null is null whatever was declared."""
-    return place_of(path, SQLCodec(ANY, codec.schema, codec.engine, getattr(codec, "source", Source())))
+    return place_of(
+        path, SQLCodec(ANY, codec.schema, codec.engine, getattr(codec, "source", Source()))
+    )
 
 
 def _untyped_equals(place: Place, value: Any) -> Native:
@@ -80,21 +130,21 @@ def _untyped_equals(place: Place, value: Any) -> Native:
         return exactly(f"{place.type}='{'true' if value else 'false'}'")
     if isinstance(value, str) and place.kind.kind in {"any", "union", "str"}:
         return exactly(f"({place.value}=? AND {place.type}='text')", value)
-    raise ValueError("no exact form")
+    return near(place, "=", value)
 
 
 @lookups.register("in")
 def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     some = [one for one in value if one is not None]
-    null = SQL(f"{_raw(path, codec).value} IS NULL")
+    null = SQL(f"{raw_place(path, codec).value} IS NULL")
     if not some:
         return Native(null)
     if _asks_for_type(place, path):
-        parts = [_untyped_equals(place, one).condition for one in some[:_MANY]]
         if len(some) > _MANY:
             raise ValueError("too many values for one statement")
-        exact = True
+        each = [equals(path, one, codec) for one in some]
+        parts, exact = [one.condition for one in each], all(one.exact for one in each)
     else:
         if len(some) > 30_000:
             raise ValueError("too many values for one statement")
@@ -113,7 +163,9 @@ def _comparison(name: str, sign: str) -> None:
         if _asks_for_type(place, path):
             if isinstance(value, str) and place.kind.kind in {"any", "union", "str"}:
                 return exactly(f"({place.value}{sign}? AND {place.type}='text')", value)
-            raise ValueError("no exact form")
+            return near(place, sign[0], value)
+        if not place.trusted and place.kind.kind in _INEXACT:
+            return near(place, sign[0], value)
         return native(place, f"{place.value}{sign}?", bound(place, value))
 
 
@@ -128,26 +180,26 @@ def between(path: Path, value: tuple[Any, Any], codec: FieldCodec) -> Native:
     if _asks_for_type(place, path):
         if isinstance(low, str) and isinstance(high, str):
             return exactly(f"({place.value} BETWEEN ? AND ? AND {place.type}='text')", low, high)
-        raise ValueError("no exact form")
+    if _asks_for_type(place, path) or (not place.trusted and place.kind.kind in _INEXACT):
+        ends = (near(place, ">", low).condition, near(place, "<", high).condition)
+        return Native(joined(" AND ", ends), exact=False)
     return native(place, f"{place.value} BETWEEN ? AND ?", bound(place, low), bound(place, high))
 
 
 @lookups.register("is_null")
 def is_null(path: Path, value: bool, codec: FieldCodec) -> Native:
-    return exactly(f"{_raw(path, codec).value} IS {'' if value else 'NOT '}NULL")
+    return exactly(f"{raw_place(path, codec).value} IS {'' if value else 'NOT '}NULL")
 
 
 @lookups.register("exists")
 def exists(path: Path, value: bool, codec: FieldCodec) -> Native:
-    return exactly(f"{_raw(path, codec).type} IS {'NOT ' if value else ''}NULL")
+    return exactly(f"{raw_place(path, codec).type} IS {'NOT ' if value else ''}NULL")
 
 
 @lookups.register("size")
 def size(path: Path, value: int, codec: FieldCodec) -> Native:
-    place = _raw(path, codec)
-    return exactly(
-        f"({place.type}='array' AND (SELECT count(*) FROM {place.each})=?)", value
-    )
+    place = raw_place(path, codec)
+    return exactly(f"({place.type}='array' AND (SELECT count(*) FROM {place.each})=?)", value)
 
 
 # -- lists
@@ -157,13 +209,17 @@ def size(path: Path, value: int, codec: FieldCodec) -> Native:
 def contains(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     if place.kind.kind == "str":
-        return _text(place, f"instr({place.value},?)>0", value)
+        return on_text(place, f"instr({place.value},?)>0", value)
     if place.kind.kind in {"list", "set", "tuple"}:
-        side = codec.engine.elements_table(codec.schema, path) if _source(codec).depth == 0 else None
+        side = (
+            codec.engine.elements_table(codec.schema, path) if _source(codec).depth == 0 else None
+        )
         element = place.kind.item or ANY
         if side is not None and value is not None and element.kind in _PLAIN:
             table, column = side
-            return exactly(f"key IN (SELECT key FROM {table} WHERE {column}=?)", to_wire(element, value))
+            return exactly(
+                f"key IN (SELECT key FROM {table} WHERE {column}=?)", to_wire(element, value)
+            )
         return exactly(*_has_element(place, element, value))
     listed, *parameters = _has_element(place, ANY, value)
     if not isinstance(value, str):
@@ -205,7 +261,7 @@ def contains_any(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Nativ
 @lookups.register("contains_all")
 def contains_all(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     if not value:
-        return exactly(f"{_raw(path, codec).type} IN ('array','text')")
+        return exactly(f"{raw_place(path, codec).type} IN ('array','text')")
     parts = [contains(path, one, codec) for one in value]
     return Native(joined(" AND ", (p.condition for p in parts)), all(p.exact for p in parts))
 
@@ -213,19 +269,19 @@ def contains_all(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Nativ
 def _quantified(quantifier: str) -> None:
     @lookups.register(quantifier)
     def quantified(path: Path, condition: Node, codec: FieldCodec) -> Native:
-        place = _raw(path, codec)
+        place = raw_place(path, codec)
         depth = _source(codec).depth + 1
         source = element_source(f"e{depth}", depth)
+        resolve = codec.engine.lookups.resolve
 
         def ask(node: Compare | Element) -> Native | None:
             inner = SQLCodec(node.type, codec.schema, codec.engine, source)
             operation = node.lookup if isinstance(node, Compare) else node.quantifier
             value = node.value if isinstance(node, Compare) else node.condition
             try:
-                found = lookups.resolve(node.path, operation, value, inner)
-            except (LookupError, ValueError, TypeError, lookups.exception_class):
+                return resolve(node.path, operation, value, inner)  # type: ignore[no-any-return]
+            except (ValueError, TypeError, ProcessorDoesNotExist):
                 return None
-            return found  # type: ignore[no-any-return]
 
         part = split(condition, ask)
         if part.native is None or (part.residual is not None and quantifier == "all"):
@@ -244,112 +300,3 @@ def _quantified(quantifier: str) -> None:
 
 _quantified("any")
 _quantified("all")
-
-
-# -- text
-
-
-def _text(place: Place, condition: str, *parameters: Any) -> Native:
-    """A condition on text: exact by trust, or by asking for the JSON type."""
-    if place.trusted:
-        return Native(SQL(condition, parameters))
-    return exactly(f"({place.type}='text' AND {condition})", *parameters)
-
-
-@lookups.register("startswith")
-def startswith(path: Path, value: str, codec: FieldCodec) -> Native:
-    place = place_of(path, codec)
-    condition, parameters = _prefix(place, value)
-    return _text(place, condition, *parameters)
-
-
-def _prefix(place: Place, prefix: str) -> tuple[str, tuple[Any, ...]]:
-    """A range of text, which an index serves."""
-    end = prefix_end(prefix)
-    if end is None:
-        return f"{place.value}>=?", (prefix,)
-    return f"({place.value}>=? AND {place.value}<?)", (prefix, end)
-
-
-def prefix_end(prefix: str) -> str | None:
-    """The least text greater than all that begin with `prefix`; None if there is none."""
-    while prefix:
-        last = ord(prefix[-1]) + 1
-        if last == 0xD800:
-            last = 0xE000
-        if last <= 0x10FFFF:
-            return prefix[:-1] + chr(last)
-        prefix = prefix[:-1]
-    return None
-
-
-@lookups.register("endswith")
-def endswith(path: Path, value: str, codec: FieldCodec) -> Native:
-    place = place_of(path, codec)
-    if not value:
-        return exactly(f"{_raw(path, codec).type}='text'")
-    return _text(place, f"substr({place.value},-{len(value)})=?", value)
-
-
-def _by_function(name: str, prefix: Callable[[str], str] | None = None) -> None:
-    """A lookup that SQLite calls back for: Python's casefold, a linear regular expression."""
-
-    @lookups.register(name)
-    def called(path: Path, value: str, codec: FieldCodec) -> Native:
-        if not codec.engine.has_functions:
-            raise ValueError("the engine cannot call back")
-        place = place_of(path, codec)
-        condition, parameters = f"docmap_text('{name}',{place.value},?)", (value,)
-        start = prefix(value) if prefix is not None else ""
-        if start:
-            ranged, ends = _prefix(place, start)
-            condition, parameters = f"({ranged} AND {condition})", (*ends, value)  # type: ignore[assignment]
-        return _text(place, condition, *parameters)
-
-
-for _name in ("icontains", "istartswith", "iendswith", "iexact", "matches_caseless"):
-    _by_function(_name)
-_by_function("matches", literal_prefix)
-_by_function("like", like_prefix)
-
-
-# -- dates
-
-
-@lookups.register("year")
-def year(path: Path, value: int, codec: FieldCodec) -> Native:
-    place = _moment(path, codec)
-    if not 1 <= value <= 9999:
-        return Native(SQL("0"))
-    return native(place, f"({place.value}>=? AND {place.value}<?)", f"{value:04d}-", f"{value:04d}.")
-
-
-def _moment(path: Path, codec: FieldCodec) -> Place:
-    place = place_of(path, codec)
-    if place.kind.kind not in {"date", "datetime"}:
-        raise ValueError("no exact form")
-    return place
-
-
-def _part(name: str, start: int) -> None:
-    @lookups.register(name)
-    def part(path: Path, value: int, codec: FieldCodec) -> Native:
-        place = _moment(path, codec)
-        if not 0 <= value <= 99:
-            return Native(SQL("0"))
-        return native(place, f"substr({place.value},{start},2)=?", f"{value:02d}")
-
-
-_part("month", 6)
-_part("day", 9)
-_part("hour", 12)
-
-
-@lookups.register("weekday")
-def weekday(path: Path, value: int, codec: FieldCodec) -> Native:
-    place = _moment(path, codec)
-    if not 0 <= value <= 6:
-        return Native(SQL("0"))
-    sunday_first = str((value + 1) % 7)
-    return native(place, f"strftime('%w',substr({place.value},1,10))=?", sunday_first)
-

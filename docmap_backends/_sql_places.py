@@ -32,6 +32,9 @@ class Source:
     depth: int = 0
 
 
+_ROOT = Source()
+
+
 @dataclass(frozen=True, slots=True)
 class SQLCodec(FieldCodec):
     """The codec that lookups get inside `any` and `all`, where paths start at an element."""
@@ -55,8 +58,19 @@ class Place:
 
 
 def place_of(path: Path, codec: FieldCodec) -> Place:
-    """The place that a lookup compares."""
-    source = getattr(codec, "source", Source())
+    """The place that a lookup compares, worked out once for as long as what is stored holds."""
+    source = getattr(codec, "source", _ROOT)
+    # Digits equal the text that they look like, and mean something else.
+    if source.depth or Digits in map(type, path.segments):
+        return _worked_out(path, codec, source)
+    known = codec.engine.places(codec.schema)
+    wanted = (path.segments, id(codec.type))  # a place holds its type, so the number stays taken
+    if wanted not in known:
+        known[wanted] = _worked_out(path, codec, source)
+    return known[wanted]  # type: ignore[no-any-return]
+
+
+def _worked_out(path: Path, codec: FieldCodec, source: Source) -> Place:
     trusted = source.depth == 0 and codec.engine.trusts(codec.schema, path, codec.type)
     if not path.segments:
         return Place(source.value, source.type, f"json_each({source.json})", codec.type, False)
@@ -88,9 +102,7 @@ def expressions(path: Path, source: Source = Source()) -> tuple[str, str, str]:
     )
 
 
-def _by_key(
-    json: str, literal: str, key: str, rest: Path, source: Source
-) -> tuple[str, str, str]:
+def _by_key(json: str, literal: str, key: str, rest: Path, source: Source) -> tuple[str, str, str]:
     """A key that no JSON path can name: found by comparing the keys of the object."""
     alias = f"k{source.depth}_{len(rest.segments)}"
     below = replace(source, json=_json_of(alias), depth=source.depth)
@@ -99,7 +111,11 @@ def _by_key(
         f"WHERE {alias}.key={_escaped(key)} AND json_type({json},{text_literal(literal)})='object'"
     )
     if not rest.segments:
-        inner = (f"{alias}.value", f"{alias}.type", f"json_each((SELECT {_json_of(alias)} {found}))")
+        inner = (
+            f"{alias}.value",
+            f"{alias}.type",
+            f"json_each((SELECT {_json_of(alias)} {found}))",
+        )
     else:
         value, kind, _ = expressions(rest, below)
         each_json = f"(SELECT {_json_of(alias)} {found})"
@@ -126,9 +142,7 @@ def _by_what_is_stored(path: Path, position: int, source: Source) -> tuple[str, 
     holder = expressions(Path(before), source)[1] if before else source.type
     index = expressions(Path((*before, int(digits[:10]), *after)), source)
     key = expressions(Path((*before, digits, *after)), source)
-    value, kind = (
-        f"CASE WHEN {holder}='array' THEN {index[i]} ELSE {key[i]} END" for i in (0, 1)
-    )
+    value, kind = (f"CASE WHEN {holder}='array' THEN {index[i]} ELSE {key[i]} END" for i in (0, 1))
     element = f"CASE WHEN {kind} IN ('object','array') THEN {value} END"
     return value, kind, f"json_each({element})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -92,6 +92,17 @@ class Connections:
         if found is None:
             found = self._local.connection = self._tracked()
         return found
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a read on this thread's connection."""
+        connection = self.current()
+        try:
+            if self.in_memory:
+                with self._mutex:
+                    return connection.execute(statement, parameters).fetchall()
+            return connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            self.fail(error)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
 from docmap.query.evaluate import sorted_by
-from docmap.query.fast import compiled
 from docmap.query.lookups import VOCABULARY, LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 from docmap.query.order import OrderTerm
@@ -21,8 +20,7 @@ from docmap.storage import BaseStorageAdapter
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
 from docmap_backends._memory_access import Access, choose
 from docmap_backends._memory_index import Entry, MemoryIndex
-
-_CHUNK: Final = 256  # documents that are tried at a time: a list is made faster than a stream
+from docmap_backends._memory_table import Table, filtered
 
 
 class _References(LookupManager):
@@ -37,44 +35,6 @@ class _References(LookupManager):
         return frozenset(VOCABULARY) | {"any", "all"}
 
 
-class _Table:
-    """One collection: records in the order in which they came, indexes, the counter of keys."""
-
-    def __init__(self) -> None:
-        self.entries: dict[Any, Entry] = {}
-        self.indexes: dict[str, MemoryIndex] = {}
-        self.last_key = 0
-
-    def put(self, entry: Entry) -> Entry | None:
-        """Store an entry and return the one it replaced. Raises DuplicateKey, nothing changed."""
-        for index in self.indexes.values():
-            index.check(entry)
-        old = self.entries.get(entry.key)
-        for index in self.indexes.values():
-            if old is not None:
-                index.discard(old)
-            index.add(entry)
-        self.entries[entry.key] = entry
-        if type(entry.key) is int and entry.key > self.last_key:
-            self.last_key = entry.key
-        return old
-
-    def remove(self, key: Any) -> Entry | None:
-        """Take out the entry of a key and return it."""
-        old = self.entries.pop(key, None)
-        if old is not None:
-            for index in self.indexes.values():
-                index.discard(old)
-        return old
-
-    def restore(self, key: Any, old: Entry | None) -> None:
-        """Bring back what was stored under the key before a write."""
-        if old is None:
-            self.remove(key)
-        else:
-            self.put(old)
-
-
 class MemoryStorage(BaseStorageAdapter):
     """`memory://`: gone with the storage object; documents are copies, never shared."""
 
@@ -83,7 +43,7 @@ class MemoryStorage(BaseStorageAdapter):
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, Table] = {}
         self._undo: list[Callable[[], None]] | None = None
 
     def _connect(self) -> None:
@@ -98,7 +58,7 @@ class MemoryStorage(BaseStorageAdapter):
             self._tables.clear()
             self._note(lambda: self._bring_back(before))
 
-    def _bring_back(self, tables: dict[str, _Table]) -> None:
+    def _bring_back(self, tables: dict[str, Table]) -> None:
         self._tables.clear()
         self._tables.update(tables)
         self._ensured.clear()  # what was made since is gone with its table
@@ -106,12 +66,12 @@ class MemoryStorage(BaseStorageAdapter):
     def _collections(self) -> list[str]:
         return list(self._tables)
 
-    def _native(self) -> dict[str, _Table]:
+    def _native(self) -> dict[str, Table]:
         return self._tables
 
     def _ensure(self, schema: Schema) -> None:
         with self._mutex:
-            table = self._tables.setdefault(schema.collection, _Table())
+            table = self._tables.setdefault(schema.collection, Table())
             for declared in schema.indexes:
                 if declared.name not in table.indexes:
                     index = MemoryIndex.build(schema, declared, table.entries.values())
@@ -124,8 +84,8 @@ class MemoryStorage(BaseStorageAdapter):
 
     # -- records
 
-    def _table(self, schema: Schema) -> _Table:
-        return self._tables.get(schema.collection) or _Table()
+    def _table(self, schema: Schema) -> Table:
+        return self._tables.get(schema.collection) or Table()
 
     def _scan(self, schema: Schema) -> Iterator[Record]:
         return self._find(schema, NativeQuery())
@@ -137,7 +97,7 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         with self._mutex:
-            table = self._tables.setdefault(schema.collection, _Table())
+            table = self._tables.setdefault(schema.collection, Table())
             data = record[0] if isinstance(record[0], bytes) else record[0].encode()
             entry = Entry(schema.stored_key(key), data, record[1])
             old = table.put(entry)
@@ -147,7 +107,7 @@ class MemoryStorage(BaseStorageAdapter):
         with self._mutex:
             return self._take_out(self._table(schema), schema.stored_key(key))
 
-    def _take_out(self, table: _Table, key: Any) -> bool:
+    def _take_out(self, table: Table, key: Any) -> bool:
         old = table.remove(key)
         if old is None:
             return False
@@ -164,7 +124,7 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _next_key(self, schema: Schema) -> int:
         with self._mutex:
-            table = self._tables.setdefault(schema.collection, _Table())
+            table = self._tables.setdefault(schema.collection, Table())
             table.last_key += 1
             return table.last_key
 
@@ -188,11 +148,7 @@ class MemoryStorage(BaseStorageAdapter):
         with self._mutex:
             table = self._table(schema)
             access = choose(table.indexes.values(), node, query.order, stop)
-            found: Iterable[Entry] = (
-                list(table.entries.values()) if access is None else access.entries(stop)
-            )
-        if node is not None and not (access is not None and access.complete):
-            found = _filtered(found, schema, node)
+            found = _candidates(table, schema, node, access, stop)
         if query.order and not (access is not None and access.ordered):
             found = sorted_by(found, query.order, lambda entry: entry.tree(schema), stop)
         return islice(found, query.offset, stop)
@@ -264,10 +220,15 @@ class MemoryStorage(BaseStorageAdapter):
             self._undo.append(undo)
 
 
-def _filtered(entries: Iterable[Entry], schema: Schema, node: Node) -> Iterator[Entry]:
-    matches, remaining = compiled(node), iter(entries)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield from [entry for entry in chunk if matches(entry.tree(schema))]
+def _candidates(
+    table: Table, schema: Schema, node: Node | None, access: Access | None, stop: int | None
+) -> Iterable[Entry]:
+    """The matching entries, in no order but the index's."""
+    if access is None:
+        rows = table.rows()
+        return rows.entries if node is None else rows.matching(schema, node)
+    found = access.entries(stop)
+    return found if node is None or access.complete else filtered(found, schema, node)
 
 
 def _reads_all(access: Access, stop: int | None) -> bool:

@@ -13,18 +13,19 @@ from typing import Any, ClassVar
 from pydantic_core import from_json
 
 from docmap.errors import DuplicateKey
-from docmap.plan.engine import EnginePlan, NativeQuery, Record
+from docmap.plan.engine import EnginePlan, FieldCodec, NativeQuery, Record
 from docmap.query.lookups import LookupManager
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path
+from docmap.schema import types
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.schema.wire import TEXT_READERS
 from docmap.storage import BaseStorageAdapter
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, not_unique, stale, taken
 from docmap_backends._sql import SQL, quoted, render
-from docmap_backends._sql_lookups import lookups
 from docmap_backends._sql_places import place_of
+from docmap_backends._sql_text import dialect
 from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_tables import (
     KEYED,
@@ -32,6 +33,7 @@ from docmap_backends._sqlite_tables import (
     Table,
     adopt,
     key_values,
+    fill_lists,
     mark_misfits,
     read_table,
     repair,
@@ -52,7 +54,7 @@ class SQLiteStorage(BaseStorageAdapter):
 
     scheme = "sqlite"
     settings: ClassVar[dict[str, type]] = {"timeout": float, "synchronous": str, "read_only": bool}
-    lookups: ClassVar[LookupManager] = lookups
+    lookups: ClassVar[LookupManager] = dialect
     has_functions: ClassVar[bool] = True
 
     def __init__(self, url: Any = None, **options: Any) -> None:
@@ -134,8 +136,7 @@ class SQLiteStorage(BaseStorageAdapter):
         return {name: labels.get(name, name) for name in table.indexes} if table else {}
 
     def _refresh(self, schema: Schema) -> None:
-        with self._reading() as connection:
-            table = self._known.current(connection, schema.collection)
+        table = self._known.current(self._connections, schema.collection)
         if table is not None and table.dirty and not self._connections.read_only:
             with self._connections.writing() as connection:
                 held = read_table(connection, schema.collection)
@@ -145,16 +146,21 @@ class SQLiteStorage(BaseStorageAdapter):
             self._refresh(schema)
 
     def _table(self, schema: Schema) -> Table | None:
-        return self._known.table(self._connections.current(), schema.collection)
+        return self._known.table(self._connections, schema.collection)
 
     # -- what the lookups ask
+
+    def places(self, schema: Schema) -> dict[Any, Any]:
+        """Where lookups keep what they found out about paths; new when what is stored changed."""
+        table = self._table(schema)
+        return {} if table is None else table.places.setdefault(schema, {})
 
     def trusts(self, schema: Schema, path: Path, kind: FieldType) -> bool:
         """True if docmap alone wrote what is at the path, and all of it of this type."""
         table = self._table(schema)
         if table is None or kind is None:
             return False
-        return path == schema.key_path and schema.model is not None or table.trusts(path, kind)
+        return (path == schema.key_path and schema.model is not None) or table.trusts(path, kind)
 
     def key_column(self, schema: Schema, path: Path) -> str | None:
         """The column that holds the sortable values of a path, if there is one."""
@@ -185,12 +191,8 @@ class SQLiteStorage(BaseStorageAdapter):
         table = self._table(schema)
         if table is None:
             return None
-        statement = f"SELECT doc, ifnull(rev,0) FROM {table.name} WHERE key=?"
-        with self._reading() as connection:
-            found: Record | None = connection.execute(
-                statement, (schema.stored_key(key),)
-            ).fetchone()
-        return found
+        found = self._connections.rows(table.select, (schema.stored_key(key),))
+        return found[0] if found else None
 
     def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
         table = self._table(schema)
@@ -202,10 +204,9 @@ class SQLiteStorage(BaseStorageAdapter):
         for start in range(0, len(wanted), _KEYS):
             part = [schema.stored_key(key) for key in wanted[start : start + _KEYS]]
             marks = ",".join("?" * len(part))
-            with self._reading() as connection:
-                rows = connection.execute(
-                    f"SELECT doc, ifnull(rev,0) FROM {table.name} WHERE key IN ({marks})", part
-                ).fetchall()
+            rows = self._connections.rows(
+                f"SELECT doc, ifnull(rev,0) FROM {table.name} WHERE key IN ({marks})", part
+            )
             found.update((tree(row[0], (name,))[name], row) for row in rows)
         return found
 
@@ -247,22 +248,33 @@ class SQLiteStorage(BaseStorageAdapter):
         with self._integrity(schema), self._connections.writing() as connection:
             table = self._writable(connection, schema)
             rows = [self._row(connection, table, schema, write) for write in writes]
-            connection.executemany(_insert(table), rows)
-            self._count_up(connection, schema, [write.key for write in writes])
+            self._insert(connection, table, schema, rows, [write.key for write in writes])
         return [row[1] for row in rows]
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        table: Table,
+        schema: Schema,
+        rows: Sequence[tuple[Any, ...]],
+        keys: Sequence[Any],
+    ) -> None:
+        """Add rows that must be new."""
+        last = f"SELECT max(rowid) FROM {table.name}"
+        before = (connection.execute(last).fetchone()[0] or 0) if table.lists else 0
+        connection.executemany(table.insert, rows)
+        fill_lists(connection, table, schema, before, keys)
+        self._count_up(connection, schema, keys)
 
     def _store(self, connection: sqlite3.Connection, schema: Schema, write: Write) -> int:
         table = self._writable(connection, schema)
         stored: Record | None = None
         key = schema.stored_key(write.key)
         if write.expected != NEW:
-            stored = connection.execute(
-                f"SELECT doc, ifnull(rev,0) FROM {table.name} WHERE key=?", (key,)
-            ).fetchone()
+            stored = connection.execute(table.select, (key,)).fetchone()
         if stored is None and write.expected in {NEW, ANY}:
             row = self._row(connection, table, schema, write)
-            connection.execute(_insert(table), row)
-            self._count_up(connection, schema, [write.key])
+            self._insert(connection, table, schema, [row], [write.key])
             return int(row[1])
         revision = self.checked_revision(schema, write, stored)
         assert stored is not None
@@ -281,22 +293,21 @@ class SQLiteStorage(BaseStorageAdapter):
         row = (schema.stored_key(write.key), _revisions.getrandbits(48), write.data.decode())
         if not table.shape:
             return row
-        covered = self._known.covers(schema, table)
-        if covered and not table.columns:
-            return row
+        if covers(schema, table):
+            return (*row, *key_values(table, table.keyed(write.data))) if table.columns else row
         wire = from_json(write.data)
-        if not covered and mark_misfits(table, wire):
+        if mark_misfits(table, wire):
             save_shape(connection, table)
             self._known.forget()
         return (*row, *key_values(table, wire))
 
     def _writable(self, connection: sqlite3.Connection, schema: Schema) -> Table:
         """The table inside a write transaction, when nobody else can change what is known."""
-        table = self._known.current(connection, schema.collection)
+        table = self._known.current(self._connections, schema.collection)
         if table is None:  # another process cleared the storage since the collection was made
             adopt(connection, schema, None)
             self._known.forget()
-            table = self._known.current(connection, schema.collection)
+            table = self._known.current(self._connections, schema.collection)
         assert table is not None
         return table
 
@@ -360,8 +371,7 @@ class SQLiteStorage(BaseStorageAdapter):
         statement = self._select(schema, table, query)
         small = query.limit is not None and query.limit <= _FEW
         if small or self._connections.in_memory or self._connections.in_transaction:
-            with self._reading() as connection:
-                return iter(connection.execute(statement.text, statement.parameters).fetchall())
+            return iter(self._connections.rows(statement.text, statement.parameters))
         return self._stream(statement)
 
     def _stream(self, statement: SQL) -> Iterator[Record]:
@@ -378,8 +388,7 @@ class SQLiteStorage(BaseStorageAdapter):
         text = f"SELECT doc, ifnull(rev,0) FROM {table.name}{where.text}"
         if query.order:
             terms = (
-                place_of(term.path, _codec(self, schema, term.type)).value
-                + (" DESC" if term.descending else "")
+                f"{self._sorter(schema, term)}{' DESC' if term.descending else ''}"
                 for term in query.order
             )
             text += " ORDER BY " + ", ".join(terms)
@@ -394,11 +403,8 @@ class SQLiteStorage(BaseStorageAdapter):
         if table is None:
             return 0
         where = _where(condition)
-        with self._reading() as connection:
-            row = connection.execute(
-                f"SELECT count(*) FROM {table.name}{where.text}", where.parameters
-            ).fetchone()
-        return int(row[0])
+        statement = f"SELECT count(*) FROM {table.name}{where.text}"
+        return int(self._connections.rows(statement, where.parameters)[0][0])
 
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         table = self._table(schema)
@@ -412,10 +418,8 @@ class SQLiteStorage(BaseStorageAdapter):
         keyed = kind.kind in {"decimal", "bigint"}  # their column has one text for 1.1 and 1.10
         value = place_of(path, _codec(self, schema, None)).value if keyed else place.value
         where = _where(condition)
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"SELECT DISTINCT {value} FROM {table.name}{where.text}", where.parameters
-            ).fetchall()
+        statement = f"SELECT DISTINCT {value} FROM {table.name}{where.text}"
+        rows = self._connections.rows(statement, where.parameters)
         read = _READERS.get(kind.kind, _text_or_number)
         return [None if value is None else read(value) for (value,) in rows]
 
@@ -423,10 +427,14 @@ class SQLiteStorage(BaseStorageAdapter):
         table = self._table(schema)
         if table is None:
             return True
-        return all(
-            term.path == schema.key_path or self.trusts(schema, term.path, term.type)
-            for term in terms
-        )
+        return all(self._sorter(schema, term) is not None for term in terms)
+
+    def _sorter(self, schema: Schema, term: OrderTerm) -> str | None:
+        """What SQLite sorts by; None where its order is not the canonical one."""
+        if term.path.segments == (schema.key_field.stored,):
+            return "key"
+        place = place_of(term.path, _codec(self, schema, term.type))
+        return place.value if place.trusted else None
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         table = self._table(schema)
@@ -489,54 +497,64 @@ class SQLiteStorage(BaseStorageAdapter):
             self._connections.fail(error)
 
 
+class _Seen(threading.local):
+    """What one thread's connection has read of the collections."""
+
+    connection: sqlite3.Connection | None = None
+    epoch = -1
+    version = -1
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.fresh: set[str] = set()
+
+
 class _Known:
     """What each thread's connection has read of the collections, until the file changes."""
 
     def __init__(self) -> None:
-        self._local = threading.local()
+        self._seen = _Seen()
         self._epoch = 0
-        self._covers: dict[tuple[int, int], bool] = {}
         self.counted: dict[str, int] = {}
 
     def forget(self) -> None:
         """Read everything again: this process changed it."""
         self._epoch += 1
-        self._covers.clear()
         self.counted.clear()
 
-    def current(self, connection: sqlite3.Connection, collection: str) -> Table | None:
+    def current(self, connections: Connections, collection: str) -> Table | None:
         """The table as the file has it now."""
-        version = (
-            id(connection),
-            self._epoch,
-            connection.execute("PRAGMA data_version").fetchone()[0],
-        )
-        if getattr(self._local, "version", None) != version:
-            self._local.version, self._local.tables = version, {}
-        return self._read(connection, collection)
+        seen, version = self._seen, connections.rows("PRAGMA data_version")[0][0]
+        if seen.version != version:
+            seen.version = version
+            seen.fresh.clear()
+        return self.table(connections, collection)
 
-    def table(self, connection: sqlite3.Connection, collection: str) -> Table | None:
+    def table(self, connections: Connections, collection: str) -> Table | None:
         """The table as it was when `current` was last asked, in this thread."""
-        version = getattr(self._local, "version", None)
-        if version is None or version[:2] != (id(connection), self._epoch):
-            return self.current(connection, collection)
-        return self._read(connection, collection)
-
-    def covers(self, schema: Schema, table: Table) -> bool:
-        """True if the class declares every path that is known, so that its codec checked them."""
-        place = (id(schema), id(table))
-        if place not in self._covers:
-            self._covers[place] = schema.model is not None and _fits_shape(table, schema, all_of=True)
-        return self._covers[place]
-
-    def _read(self, connection: sqlite3.Connection, collection: str) -> Table | None:
-        tables: dict[str, Table] = self._local.tables
-        if collection not in tables:
+        seen, connection = self._seen, connections.current()
+        if seen.connection is not connection or seen.epoch != self._epoch:
+            seen.connection, seen.epoch = connection, self._epoch
+            seen.tables.clear()
+            seen.fresh.clear()
+        if collection in seen.fresh:
+            return seen.tables.get(collection)
+        with connections.errors():
             found = read_table(connection, collection)
-            if found is None:
-                return None
-            tables[collection] = found
-        return tables[collection]
+        if found is None:
+            return None
+        # Most changes are of documents: then what follows from the table still holds.
+        if seen.tables.get(collection) != found:
+            seen.tables[collection] = found
+        seen.fresh.add(collection)
+        return seen.tables[collection]
+
+
+def covers(schema: Schema, table: Table) -> bool:
+    """True if the class declares every path that is known, so that its codec checked them."""
+    if schema not in table.covers:
+        table.covers[schema] = schema.model is not None and _fits_shape(table, schema, all_of=True)
+    return table.covers[schema]
 
 
 def _fits(table: Table, schema: Schema) -> bool:
@@ -554,12 +572,6 @@ def _fits_shape(table: Table, schema: Schema, *, all_of: bool) -> bool:
     return all(table.shape.get(path) in {kind, f"mixed {kind}"} for path, kind in declared.items())
 
 
-def _insert(table: Table) -> str:
-    columns = "".join(f", {quoted(column)}" for column in table.columns)
-    marks = ",?" * len(table.columns)
-    return f"INSERT INTO {table.name}(key, rev, doc{columns}) VALUES(?,?,?{marks})"
-
-
 def _where(condition: Any) -> SQL:
     if condition is None:
         return SQL("")
@@ -567,11 +579,8 @@ def _where(condition: Any) -> SQL:
     return SQL(f" WHERE {rendered.text}", rendered.parameters)
 
 
-def _codec(engine: Any, schema: Schema, kind: FieldType | None) -> Any:
-    from docmap.plan.engine import FieldCodec
-    from docmap.schema.types import ANY as ANYTHING
-
-    return FieldCodec(kind or ANYTHING, schema, engine)
+def _codec(engine: Any, schema: Schema, kind: FieldType | None) -> FieldCodec:
+    return FieldCodec(kind or types.ANY, schema, engine)
 
 
 def _synchronous(wanted: str) -> str:

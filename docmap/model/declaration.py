@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pydantic import ConfigDict
+
 from docmap.errors import InvalidModel
 from docmap.schema.annotations import Index
 from docmap.schema.schema import check_collection
@@ -54,7 +56,9 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
         if name in LATER:
             raise InvalidModel(f"{cls.__name__}: the class keyword {name!r} is not there yet")
         if name not in KEYWORDS:
-            near = difflib.get_close_matches(name, KEYWORDS, n=1)
+            near = difflib.get_close_matches(
+                name, KEYWORDS | ConfigDict.__annotations__.keys(), n=1
+            )
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise InvalidModel(
                 f"{cls.__name__}: neither docmap nor pydantic knows the class keyword "
@@ -63,6 +67,11 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
             )
     abstract = bool(keywords.get("abstract", False))
     collection = keywords.get("collection")
+    if collection is not None and abstract:
+        raise InvalidModel(
+            f"{cls.__name__} is abstract and has no collection: give collection= to the classes "
+            "that derive from it"
+        )
     if collection is not None:
         check_collection(collection)
     elif not abstract and "[" not in cls.__name__:  # Page[int] shares the collection of Page

@@ -7,7 +7,7 @@ from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
+from pydantic_core import PydanticUndefined, from_json
 
 from docmap.errors import InvalidModel, NoStorage
 from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
@@ -190,11 +190,13 @@ class Document(BaseModel, metaclass=DocumentMeta):
             object.__delattr__(copied, STATE)
         key = getattr(type(self), DECLARATION).key
         if key not in (update or {}):
-            copied.__dict__[key] = (
+            made = (
                 type(self)
                 .model_fields[key]
-                .get_default(call_default_factory=True, validated_data={})
+                .get_default(call_default_factory=True, validated_data=copied.__dict__)
             )
+            # A key that must be given has no default: until it is, the copy cannot be saved.
+            copied.__dict__[key] = None if made is PydanticUndefined else made
         return copied
 
 

@@ -50,11 +50,11 @@ class Expression:
 
     def asc(self) -> OrderTerm:
         """Sort by this field, the smallest first."""
-        return OrderTerm(self._path)
+        return OrderTerm(self._path, owner=self._owner)
 
     def desc(self) -> OrderTerm:
         """Sort by this field, the greatest first."""
-        return OrderTerm(self._path, descending=True)
+        return OrderTerm(self._path, descending=True, owner=self._owner)
 
     # A type other than bool makes `if` and `not` errors for pyright.
     def __bool__(self) -> None:

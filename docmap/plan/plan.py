@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from docmap.plan.engine import Engine, NativeQuery
@@ -56,9 +56,13 @@ def make(engine: Engine, request: Request) -> Plan:
     engine._refresh(request.schema)
     native, residual = split(request.condition, asking(engine, request.schema))
     ordered = not request.order or engine._orders(request.schema, request.order)
-    query = NativeQuery(native, request.order if ordered else ())
-    if residual is None and ordered:
-        query = replace(query, offset=request.offset, limit=request.limit)
+    exact = residual is None and ordered
+    query = NativeQuery(
+        native,
+        request.order if ordered else (),
+        request.offset if exact else 0,
+        request.limit if exact else None,
+    )
     return Plan(request, query, residual, ordered)
 
 

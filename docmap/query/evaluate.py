@@ -11,45 +11,51 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cmp_to_key
 from typing import Any, TypeVar
 
-from docmap.query.lookups import VOCABULARY
+from docmap.query.lookups import on_declared
 from docmap.query.nodes import And, Compare, Element, Keyword, Node, Not, Or
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path, each_value, getter
 from docmap.values import MISSING, distinct, order_key
 
+Get = Callable[[Any], Any]
 Predicate = Callable[[Any], bool]
 T = TypeVar("T")
 
 
-def compare(node: Compare) -> Predicate:
+def compare(node: Compare, get: Get) -> Predicate:
     """A function that says whether one comparison holds, by the lookup's reference function."""
-    get, wanted = getter(node.path), node.value
-    holds = VOCABULARY[node.lookup].matches
+    holds = on_declared(node.lookup, getattr(node.type, "kind", None))
+    wanted = node.value
     return lambda tree: holds(get(tree), wanted)
 
 
-def predicate(node: Node, leaf: Callable[[Compare], Predicate] = compare) -> Predicate:
+def predicate(
+    node: Node,
+    leaf: Callable[[Compare, Get], Predicate] = compare,
+    place: Callable[[Path], Get] = getter,
+) -> Predicate:
     """A function that says whether a document's logical tree matches the bound condition.
 
-    `leaf` makes the function of one comparison, and must not give others answers than `compare`.
+    `leaf` makes the function of one comparison, and must not give other answers than `compare`;
+    `place` makes the function that takes a document and gives the value at a path.
     """
     match node:
-        case Compare():
-            return leaf(node)
+        case Compare(path):
+            return leaf(node, place(path))
         case Element(path, quantifier, condition):
-            return _elements(getter(path), quantifier, predicate(condition, leaf))
+            return _elements(place(path), quantifier, predicate(condition, leaf))
         case And(children):
-            return _all([predicate(child, leaf) for child in children])
+            return _all([predicate(child, leaf, place) for child in children])
         case Or(children):
-            return _any([predicate(child, leaf) for child in children])
+            return _any([predicate(child, leaf, place) for child in children])
         case Not(child):
-            contrary = predicate(child, leaf)
+            contrary = predicate(child, leaf, place)
             return lambda tree: not contrary(tree)
         case Keyword(name):
             raise TypeError(f"the condition {name} was not bound to a schema")
 
 
-def _elements(get: Callable[[Any], Any], quantifier: str, inner: Predicate) -> Predicate:
+def _elements(get: Get, quantifier: str, inner: Predicate) -> Predicate:
     test = any if quantifier == "any" else all
     return lambda tree: isinstance(elements := get(tree), list) and test(map(inner, elements))
 
@@ -143,5 +149,14 @@ def distinct_values(trees: Iterable[Any], path: Path, *, nulls: bool = False) ->
     else:
         get = getter(path)
         found = (get(tree) for tree in trees)
-    values = distinct(None if value is MISSING else value for value in found)
+    values = distinct(_once(None if value is MISSING else value for value in found))
     return values if nulls else [value for value in values if value is not None]
+
+
+def _once(values: Iterable[Any]) -> Iterable[Any]:
+    """The values without most of their repeats; lists and objects stay as they are."""
+    kept = list(values)
+    try:
+        return [value for _, value in dict.fromkeys(zip(map(type, kept), kept, strict=True))]
+    except TypeError:  # not hashable
+        return kept

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from docmap.query.evaluate import Predicate, compare, predicate
+from docmap.query.evaluate import Get, Predicate, compare, predicate
 from docmap.query.nodes import Compare, Node
-from docmap.query.paths import getter
+from docmap.query.paths import Path, getter
 from docmap.values import MISSING
 
-Get = Callable[[Any], Any]
 Form = Callable[[Get, Any], Predicate]
 
 _NUMBERS: Final = frozenset({int, float, Decimal})
@@ -23,16 +22,20 @@ _NULL: Final = frozenset({type(None), type(MISSING)})
 _CONTAINERS: Final = frozenset({list, dict, tuple})
 
 
-def compiled(node: Node) -> Predicate:
-    """A function that says whether a document's logical tree matches the bound condition."""
-    return predicate(node, _leaf)
+def compiled(node: Node, place: Callable[[Path], Get] = getter) -> Predicate:
+    """A function that says whether a document's logical tree matches the bound condition.
+
+    `place` makes the function that takes a document, in whatever form, and gives the value at a
+    path.
+    """
+    return predicate(node, _leaf, place)
 
 
-def _leaf(node: Compare) -> Predicate:
+def _leaf(node: Compare, get: Get) -> Predicate:
     form = _FORMS.get(node.lookup)
     if form is None or not _scalar(node.value):
-        return compare(node)
-    return form(getter(node.path), node.value)
+        return compare(node, get)
+    return form(get, node.value)
 
 
 def _scalar(wanted: Any) -> bool:

@@ -82,6 +82,27 @@ def reference(
     return decorate
 
 
+def on_declared(name: str, kind: str | None) -> Reference:
+    """The reference function of a lookup on a field of a declared kind; None if it is not known.
+
+    `contains` is for lists where a list is declared and for text where text is: a value of another
+    type is false there, as everywhere.
+
+    >>> on_declared("contains", "list")("abc", "b"), on_declared("contains", None)("abc", "b")
+    (False, True)
+    """
+    lookup = VOCABULARY[name]
+    expected = _STORED_AS.get(kind or "") if lookup.operand in {"part", "parts"} else None
+    if expected is None:
+        return lookup.matches
+    return lambda stored, wanted: isinstance(stored, expected) and lookup.matches(stored, wanted)
+
+
+_STORED_AS: Mapping[str, type] = MappingProxyType(
+    {"list": list, "set": list, "tuple": list, "str": str}
+)
+
+
 # Lookups that are the complement of another: the planner never sees them.
 SYNONYMS: Mapping[str, str] = MappingProxyType({"not_equals": "equals", "not_in": "in"})
 
@@ -239,5 +260,3 @@ def hour(stored: Any, wanted: int) -> bool:
 def size(stored: Any, wanted: int) -> bool:
     """True if `stored` is a list of `wanted` elements."""
     return isinstance(stored, list) and len(stored) == wanted
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from docmap.query.paths import Path
@@ -10,8 +10,12 @@ from docmap.query.paths import Path
 
 @dataclass(frozen=True, slots=True)
 class OrderTerm:
-    """Sort by the value at `path`. `type` is the field's type once the term is bound."""
+    """Sort by the value at `path`.
+
+    `type` is the field's type once the term is bound, `owner` the class whose field was named.
+    """
 
     path: Path
     descending: bool = False
     type: Any = None
+    owner: Any = field(default=None, compare=False, repr=False)

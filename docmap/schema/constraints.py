@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from annotated_types import BaseMetadata, GroupedMetadata
@@ -24,7 +24,8 @@ _GENERAL = ("pattern", "max_digits", "decimal_places", "min_length", "max_length
 def constraints_of(metadata: Iterable[Any]) -> dict[str, Any]:
     """The limits among `metadata`; the last of a name wins, as in pydantic.
 
-    Validators, serializers and whatever else is no limit on a stored value are left out.
+    Validators, serializers and whatever else is no limit on a stored value are left out, and so
+    are those on a text's length and form if its case is changed after they were checked.
     """
     found: dict[str, Any] = {}
     for item in metadata:
@@ -32,22 +33,35 @@ def constraints_of(metadata: Iterable[Any]) -> dict[str, Any]:
             found.update(constraints_of(item.metadata))
         elif isinstance(item, GroupedMetadata):
             found.update(constraints_of(item))
-            for name in _GENERAL:
-                if getattr(item, name, None) is not None:
-                    found[name] = getattr(item, name)
+            found.update(_general({name: getattr(item, name, None) for name in _GENERAL}))
         elif isinstance(item, BaseMetadata):
             name = _NAMES.get(type(item).__name__, "")
             if name:
                 found[name] = getattr(item, name)
-        else:
+        elif type(item).__module__.startswith("pydantic"):
             # pydantic's own general metadata keeps its limits in its instance dictionary.
-            general = getattr(item, "__dict__", {}) if type(item).__module__.startswith("pydantic") else {}
-            found.update({k: v for k, v in general.items() if k in _GENERAL and v is not None})
+            found.update(_general(getattr(item, "__dict__", {})))
+        if getattr(item, "to_lower", None) or getattr(item, "to_upper", None):
+            for name in ("pattern", "min_length", "max_length"):
+                found.pop(name, None)
+    return found
+
+
+def _general(limits: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: limits[name] for name in _GENERAL if limits.get(name) is not None}
     pattern = found.get("pattern")
     if isinstance(pattern, re.Pattern):
         found["pattern"] = pattern.pattern
         found["regex_engine"] = "python-re"
     return found
+
+
+def text_limits(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits that a model's configuration sets for all of its text."""
+    if config.get("str_to_lower") or config.get("str_to_upper"):
+        return {}
+    names = {"min_length": "str_min_length", "max_length": "str_max_length"}
+    return {limit: config[name] for limit, name in names.items() if config.get(name)}
 
 
 _CONTAINER = frozenset({"min_length", "max_length"})

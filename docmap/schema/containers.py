@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from enum import Enum
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from pydantic_core import CoreSchema, SchemaSerializer, SchemaValidator
+from pydantic_core import (
+    CoreSchema,
+    PydanticSerializationError,
+    SchemaSerializer,
+    SchemaValidator,
+    from_json,
+    to_json,
+)
 from pydantic_core import core_schema as cs
 
-from docmap.schema.leaves import write_floats, write_ints
+from docmap.schema.diagnose import reason_of
+from docmap.schema.leaves import note, write_floats, write_ints
+from docmap.schema.readers import Readers
 from docmap.schema.types import FieldType
-from docmap.values import normal, order_key
+from docmap.values import order_key
 
 _TOGETHER: dict[str, tuple[Callable[[list[Any]], list[Any]], CoreSchema]] = {
     "int": (write_ints, cs.int_schema()),
     "float": (write_floats, cs.float_schema()),
 }
-_DIRECT = frozenset({"str", "int", "bytes", "date"})
+_DIRECT = frozenset({str, int, bytes})
 
 
 def list_schema(item: FieldType, limits: Mapping[str, Any]) -> CoreSchema:
     """A list of `item`; plain numbers are checked together, not one by one."""
     schema = cs.list_schema(item.core, **limits)
     together = _TOGETHER.get(item.kind)
-    if together and item.annotation in {int, float} and not item.nullable:
+    if together and is_plain(item):
         write, plain = together
 
         def write_list(values: Any) -> list[Any]:
@@ -33,128 +42,148 @@ def list_schema(item: FieldType, limits: Mapping[str, Any]) -> CoreSchema:
                 raise TypeError("is not a list")
             return write(values) if values else values
 
-        schema["serialization"] = cs.plain_serializer_function_ser_schema(
-            write_list, return_schema=cs.list_schema(plain)
-        )
+        schema["serialization"] = _function(write_list, cs.list_schema(plain))
     return schema
 
 
-def rebuilt(schema: CoreSchema, build: Callable[[Any], Any], item: CoreSchema) -> CoreSchema:
-    """A list on the way in and out, `build` of it in memory (a deque, a named tuple)."""
+def is_plain(kind: FieldType) -> bool:
+    """True for a scalar exactly as declared: not nullable, an enum's, converted or limited."""
+    plain = kind.annotation in {str, int, float, bytes} and not kind.nullable
+    return plain and kind.kind == kind.annotation.__name__ and not limited(kind.core)
+
+
+def limited(core: CoreSchema) -> bool:
+    """True if the schema of a scalar has limits."""
+    inner = core["steps"][-1] if core["type"] == "chain" else core
+    return bool(inner.keys() - {"type", "strict", "allow_inf_nan", "serialization"})
+
+
+def sequence_schema(item: FieldType, limits: Mapping[str, Any]) -> CoreSchema:
+    """An abstract sequence: any in memory is stored as a list, and is one from then on."""
+
+    def write(values: Any) -> list[Any]:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+            raise TypeError("is not a list")
+        if type(values) is not list:
+            note()
+        return list(values)
+
+    schema = cs.list_schema(item.core, **limits)
+    schema["serialization"] = _function(write, cs.list_schema(item.core))
+    return schema
+
+
+def deque_schema(item: FieldType, limits: Mapping[str, Any]) -> CoreSchema:
+    """A deque, stored as a list."""
+    longest = limits.get("max_length")
+
+    def write(values: Any) -> list[Any]:
+        if not isinstance(values, deque):
+            raise TypeError("is not a deque")
+        return list(values)
+
     return cs.no_info_after_validator_function(
-        build,
-        schema,
-        serialization=cs.plain_serializer_function_ser_schema(
-            list, return_schema=cs.list_schema(item)
-        ),
+        lambda values: deque(values, longest),
+        cs.list_schema(item.core, **limits),
+        serialization=_function(write, cs.list_schema(item.core)),
     )
 
 
-def set_schema(item: FieldType, limits: Mapping[str, Any], *, frozen: bool) -> CoreSchema:
+def set_schema(
+    item: FieldType, limits: Mapping[str, Any], kind: type[set[Any] | frozenset[Any]]
+) -> CoreSchema:
     """A set, stored as a list in canonical order."""
-    kind: type = frozenset if frozen else set
-    make = cs.frozenset_schema if frozen else cs.set_schema
-    direct = item.kind in _DIRECT and item.annotation in {str, int, bytes} and not item.nullable
+    make = cs.frozenset_schema if kind is frozenset else cs.set_schema
+    direct = item.annotation in _DIRECT and is_plain(item)
+    elements = _Elements(item)
 
     def write(value: Any) -> list[Any]:
         if not isinstance(value, (set, frozenset)):
             raise TypeError(f"is not a {kind.__name__}")
-        return sorted(value) if direct else sorted(value, key=_element_key)
+        if type(value) is not kind:
+            note()
+        return sorted(value) if direct else elements.in_order(value)
 
-    return make(
-        item.core,
-        **limits,
-        serialization=cs.plain_serializer_function_ser_schema(
-            write, return_schema=cs.list_schema(item.core)
-        ),
-    )
+    returned = cs.list_schema(item.core if direct else cs.any_schema())
+    return make(item.core, **limits, serialization=_function(write, returned))
 
 
-def _element_key(element: Any) -> tuple[Any, ...]:
-    """The canonical order of an element, by its portable value where it has one."""
-    if isinstance(element, Enum):
-        element = element.value
-    secret = getattr(element, "get_secret_value", None)
-    try:
-        return (0, order_key(normal(secret() if secret else element)))
-    except ValueError:
-        return (1, str(element))
+class _Elements:
+    """The elements of sets of one type: their JSON forms, by the order of what they stand for."""
+
+    def __init__(self, item: FieldType) -> None:
+        self._item = item
+
+    @cached_property
+    def _write(self) -> Callable[..., list[Any]]:
+        # Made when it is first needed: until then a type that contains itself is not complete.
+        return SchemaSerializer(
+            cs.list_schema(self._item.schema), _use_prebuilt=False
+        ).to_python
+
+    @cached_property
+    def _read(self) -> Callable[[Any], Any] | None:
+        return Readers().reader(self._item)
+
+    def in_order(self, values: Iterable[Any]) -> list[Any]:
+        wires = self._write(list(values), mode="json", by_alias=True, warnings="error")
+        read = self._read
+        keyed = {order_key(read(wire) if read else wire): wire for wire in wires}
+        if len(keyed) < len(wires):
+            note()
+        return [keyed[key] for key in sorted(keyed)]
 
 
-def dict_schema(key: FieldType, value: FieldType, limits: Mapping[str, Any]) -> CoreSchema:
-    """An object; keys that are not text are written as the text of their JSON form."""
-    if key.kind == "str" and key.annotation is str:
+# The kinds whose values are text once stored, or a number, and so can be keys of an object.
+_TEXT_KEYS = frozenset("str bigint decimal bytes datetime date time uuid objectid".split())
+_NUMBER_KEYS = frozenset({"int", "float", "bool", "timedelta"})
+KEYS = _TEXT_KEYS | _NUMBER_KEYS
+
+
+def dict_schema(
+    key: FieldType,
+    value: FieldType,
+    limits: Mapping[str, Any],
+    kind: type[Any] = dict,
+    build: Callable[[dict[Any, Any]], Any] = dict,
+) -> CoreSchema:
+    """An object; keys that are not text are written as the text of their JSON form.
+
+    `build` makes the instance where its class `kind` is not dict itself.
+    """
+    if kind is dict and key.annotation is str and is_plain(key):
         return cs.dict_schema(cs.str_schema(), value.core, **limits)
-    writer = SchemaSerializer(cs.list_schema(key.core))
-    reader = SchemaValidator(cs.list_schema(key.core))
-    textual = key.kind not in {"int", "float", "bool", "timedelta"}
+    writer = SchemaSerializer(cs.list_schema(key.core), _use_prebuilt=False)
+    reader = SchemaValidator(cs.list_schema(key.core), _use_prebuilt=False)
+    textual = key.kind in _TEXT_KEYS
 
     def write(mapping: Any) -> dict[str, Any]:
         if not isinstance(mapping, Mapping):
             raise TypeError("is not a dict")
-        names = json.loads(writer.to_json(list(mapping), warnings="error"))
-        texts = [name if isinstance(name, str) else json.dumps(name) for name in names]
+        if type(mapping) is not kind:
+            note()
+        try:
+            names = writer.to_python(list(mapping), mode="json", warnings="error")
+        except PydanticSerializationError as error:
+            reason = reason_of(error) or f"is not {key.label}"
+            raise ValueError(f"has a key that {reason}") from error
+        texts = names if textual else [to_json(name).decode() for name in names]
         if len(set(texts)) != len(texts):
             raise ValueError("has two keys that are the same text once stored")
         return dict(zip(texts, mapping.values(), strict=True))
 
-    def read(mapping: dict[str, Any]) -> dict[Any, Any]:
-        inner = ",".join(json.dumps(name) if textual else name for name in mapping)
-        return dict(zip(reader.validate_json(f"[{inner}]"), mapping.values(), strict=True))
+    def read(mapping: dict[str, Any]) -> Any:
+        names = list(mapping) if textual else [from_json(name) for name in mapping]
+        keys = reader.validate_python(names)
+        found = dict(zip(keys, mapping.values(), strict=True))
+        return found if kind is dict else build(found)
 
     return cs.no_info_after_validator_function(
         read,
         cs.dict_schema(cs.str_schema(), value.core, **limits),
-        serialization=cs.plain_serializer_function_ser_schema(
-            write, return_schema=cs.dict_schema(cs.str_schema(), value.core)
-        ),
+        serialization=_function(write, cs.dict_schema(cs.str_schema(), value.core)),
     )
 
 
-def union_schema(options: list[FieldType], discriminator: Any) -> tuple[CoreSchema, bool]:
-    """The members of a union, and whether they encode alike.
-
-    Where two members have the same JSON form, a value that JSON lacks is stored with its tag, and
-    read back in Python's own types.
-    """
-    if isinstance(discriminator, str) and all(o.kind == "model" for o in options):
-        choices = _choices(options, discriminator)
-        if choices is not None:
-            stored, members = choices
-            return cs.tagged_union_schema(members, stored), False
-    forms = [_FORMS.get(option.kind, "any") for option in options]
-    texts = [o for o, form in zip(options, forms, strict=True) if form == "text"]
-    numbers = [o.kind for o in options if o.kind in {"timedelta"}]
-    alike = len(texts) > 1 or bool(numbers) or "any" in forms
-    return cs.union_schema([option.core for option in options]), alike
-
-
-def _choices(
-    options: list[FieldType], discriminator: str
-) -> tuple[str, dict[Any, CoreSchema]] | None:
-    choices: dict[Any, CoreSchema] = {}
-    stored: set[str] = set()
-    for option in options:
-        entry = option.fields.get(discriminator)
-        values = getattr(entry.type.annotation, "__args__", ()) if entry else ()
-        if entry is None or not values:
-            return None
-        stored.add(entry.stored)
-        for value in values:
-            choices[value.value if isinstance(value, Enum) else value] = option.core
-    return (stored.pop(), choices) if len(stored) == 1 else None
-
-
-_FORMS = dict.fromkeys(
-    "bigint decimal str bytes datetime date time uuid objectid".split(), "text"
-) | {
-    "bool": "bool",
-    "int": "number",
-    "float": "number",
-    "timedelta": "number",
-    "list": "list",
-    "set": "list",
-    "tuple": "list",
-    "dict": "object",
-    "model": "object",
-}
+def _function(write: Callable[[Any], Any], returned: CoreSchema) -> cs.SerSchema:
+    return cs.plain_serializer_function_ser_schema(write, return_schema=returned)

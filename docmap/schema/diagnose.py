@@ -2,71 +2,138 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+import typing_extensions
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer
 
-from docmap.schema.types import FieldType
-from docmap.values import MAX_DEPTH
+from docmap.schema.types import ANY, LISTS, FieldType, python_class
+from docmap.values import MAX_DEPTH, Unportable, portable
+
+Fault = tuple[tuple[Any, ...], str]
+"""The Python names and indexes that lead to a value, and what is wrong with it."""
 
 _REASON = re.compile(r"Error calling function `[^`]*`: \w+: (.*)", re.DOTALL)
+_SHOWN = 12  # segments of a path; a document that contains itself has no last one
 
 
-def find_fault(value: Any, kind: FieldType, path: str = "", depth: int = 1) -> tuple[str, str] | None:
-    """The dotted path of what cannot be stored, and the reason; None if nothing is found."""
-    if depth > MAX_DEPTH:
-        return path[:80] + "…", f"lies deeper than {MAX_DEPTH} levels, or contains itself"
+def reason_of(error: Exception) -> str | None:
+    """What a writer said when pydantic's serializer called it; None if it was none of ours."""
+    found = _REASON.search(str(error))
+    return found[1].strip() if found else None
+
+
+def dotted(segments: Iterable[Any]) -> str:
+    """A path for a message."""
+    parts = [str(segment) for segment in segments]
+    return ".".join(parts[:_SHOWN]) + ("…" if len(parts) > _SHOWN else "")
+
+
+def find_fault(value: Any, kind: FieldType) -> Fault | None:
+    """Where a document cannot be stored, and why; None if nothing is found."""
+    return _fault(value, kind, (), scalars=True)
+
+
+def find_subclass(value: Any, kind: FieldType) -> Fault | None:
+    """Where a nested model is of a subclass of the one declared: it would come back as less."""
+    return _fault(value, kind, (), scalars=False)
+
+
+def _fault(value: Any, kind: FieldType, path: tuple[Any, ...], *, scalars: bool) -> Fault | None:
+    if len(path) > MAX_DEPTH:
+        return path, f"lies deeper than {MAX_DEPTH} levels, or contains itself"
     if value is None and kind.nullable:
         return None
-    if kind.kind == "model":
-        return _model_fault(value, kind, path, depth)
-    if kind.kind in {"list", "tuple"} and isinstance(value, (list, tuple)) and (kind.item or kind.items):
-        for index, item in enumerate(value):
-            element = kind.element(index)
-            if element and (found := find_fault(item, element, _below(path, index), depth + 1)):
-                return found
-    if kind.kind == "dict" and isinstance(value, Mapping) and kind.item:
-        for name, item in value.items():
-            if found := find_fault(item, kind.item, _below(path, name), depth + 1):
-                return found
-    return _leaf_fault(value, kind, path)
-
-
-def _model_fault(value: Any, kind: FieldType, path: str, depth: int) -> tuple[str, str] | None:
-    if isinstance(kind.annotation, type) and issubclass(kind.annotation, BaseModel):
-        if not isinstance(value, kind.annotation):
-            return path, _wrong(value, kind)
-        get = value.__dict__.get
-    elif isinstance(value, Mapping):
-        get = value.get
-    else:
-        get = getattr(value, "__dict__", {}).get
-    for name, entry in kind.fields.items():
-        item = get(name, ...)
-        below = _below(path, name)
-        if item is ...:
-            if entry.required:
-                return below, "is missing"
-        elif found := find_fault(item, entry.type, below, depth + 1):
+    if isinstance(value, RootModel) and isinstance(value, python_class(kind) or ()):
+        value = value.root
+    below = _inside(value, kind)
+    if below is None:
+        return _scalar_fault(value, kind, path) if scalars else None
+    if isinstance(below, str):
+        return path, below
+    for name, item, inner in below:
+        if found := _fault(item, inner, (*path, name), scalars=scalars):
             return found
+    if kind.kind == "model" or not scalars:
+        return None
+    return _scalar_fault(value, kind, path)  # a set's or a tuple's own fault, the keys of a dict
+
+
+_Inside = Iterable[tuple[Any, Any, FieldType]]
+
+
+def _inside(value: Any, kind: FieldType) -> _Inside | str | None:
+    """The parts of a value with their types; what is wrong with it; None if it has none."""
+    if kind.kind == "model":
+        return _fields(value, kind)
+    if kind.kind == "union":
+        for option in kind.options:
+            if python_class(option) is type(value):
+                return _inside(value, option)
+    elif kind.kind in LISTS and isinstance(value, (list, tuple, set, frozenset, deque)):
+        return ((i, item, kind.element(i) or ANY) for i, item in enumerate(value))
+    elif kind.kind == "dict" and isinstance(value, Mapping):
+        return ((name, item, kind.item or ANY) for name, item in value.items())
     return None
 
 
-def _leaf_fault(value: Any, kind: FieldType, path: str) -> tuple[str, str] | None:
+def _fields(value: Any, kind: FieldType) -> _Inside | str | None:
+    declared = python_class(kind)
+    if declared is None:
+        return None
+    if issubclass(declared, BaseModel) and not issubclass(declared, RootModel):
+        extra = getattr(value, "__pydantic_extra__", None) or {}
+    elif dataclasses.is_dataclass(declared) or typing_extensions.is_typeddict(kind.annotation):
+        extra = {}
+    else:
+        return None
+    if type(value) is not declared:
+        if isinstance(value, declared):
+            return (
+                f"must be {kind.label} itself: as one, the {type(value).__name__} given would lose "
+                "what it adds; declare a union of both"
+            )
+        return _wrong(value, kind)
+    get = value.get if isinstance(value, dict) else _attribute(value)
+    missing = next((n for n, f in kind.fields.items() if f.required and get(n, ...) is ...), None)
+    if missing is not None:
+        return f"lacks its field {missing}"
+    return _parts(get, extra, kind)
+
+
+def _parts(get: Callable[..., Any], extra: Mapping[str, Any], kind: FieldType) -> Iterator[Any]:
+    for name, entry in kind.fields.items():
+        item = get(name, ...)
+        if item is not ...:
+            yield name, item, entry.type
+    for name, item in extra.items():
+        yield name, item, kind.item or ANY
+
+
+def _attribute(value: Any) -> Callable[[str, Any], Any]:
+    held = getattr(value, "__dict__", None)
+    return held.get if held is not None else lambda name, other: getattr(value, name, other)
+
+
+def _scalar_fault(value: Any, kind: FieldType, path: tuple[Any, ...]) -> Fault | None:
     if value is None:
         return path, "is None, and the field takes no None"
+    if kind.kind == "any" and kind.annotation is Any:
+        try:
+            portable(value)
+        except Unportable as fault:
+            return (*path, *reversed(fault.segments)), fault.reason
     try:
-        SchemaSerializer(kind.core, _use_prebuilt=False).to_json(value, warnings="error")
-    except PydanticSerializationError as error:
-        found = _REASON.search(str(error))
-        if found:
-            return path, found[1].strip()
+        SchemaSerializer(kind.schema, _use_prebuilt=False).to_json(value, warnings="error")
+    except (PydanticSerializationError, RecursionError) as error:
         if "surrogates" in str(error):
             return path, "holds a lone surrogate, which is not text: decode it, or store bytes"
-        return path, _wrong(value, kind)
+        return path, reason_of(error) or _wrong(value, kind)
     return None
 
 
@@ -74,13 +141,26 @@ def _wrong(value: Any, kind: FieldType) -> str:
     return f"must be {kind.label}, not {type(value).__name__}"
 
 
-def _below(path: str, name: object) -> str:
-    return f"{path}.{name}" if path else str(name)
-
-
-def first_error(error: ValidationError) -> tuple[str, str]:
+def first_error(error: ValidationError, kind: FieldType = ANY) -> tuple[str, str]:
     """The place of the first of pydantic's errors and its reason, without the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(map(str, first["loc"])) or "the record"
+    field = dotted(python_path(kind, first["loc"])) or "the record"
     reason = first["msg"]
     return field, "is missing" if first["type"] == "missing" else f"is not valid ({reason})"
+
+
+def python_path(kind: FieldType, segments: Iterable[Any]) -> Iterator[Any]:
+    """The Python names for a path of names in storage."""
+    here: FieldType | None = kind
+    for segment in segments:
+        if here is None or here.kind in {"any", "union"}:
+            here = None
+        elif here.kind == "model":
+            found = next((f for f in here.fields.values() if f.stored == segment), None)
+            segment = found.name if found else segment  # noqa: PLW2901 - the name in Python
+            here = found.type if found else here.item
+        elif here.kind in LISTS and isinstance(segment, int):
+            here = here.element(segment)
+        else:
+            here = here.item
+        yield segment

@@ -6,11 +6,22 @@ type, and never fail on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any
 
-from docmap.schema.types import FieldType
-from docmap.schema.wire import TEXT_READERS, Reader, tagged, untagged
+from docmap.schema.types import LISTS, FieldType
+from docmap.schema.wire import (
+    ESCAPE,
+    TAGS,
+    TEXT_READERS,
+    Reader,
+    kind_of,
+    tagged,
+    unescaped,
+    untagged,
+)
 
 
 def to_wire(kind: FieldType, value: Any) -> Any:
@@ -22,7 +33,7 @@ def to_wire(kind: FieldType, value: Any) -> Any:
         if isinstance(single, dict) and len(single) == 1:
             return next(iter(single.values()))
         return str(value) if kind.kind == "bigint" else single
-    if kind.kind in {"list", "set", "tuple"} and isinstance(value, list):
+    if kind.kind in LISTS and isinstance(value, list):
         return [to_wire(kind.element(i) or kind, item) for i, item in enumerate(value)]
     if kind.kind == "dict" and kind.item is not None and isinstance(value, dict):
         return {name: to_wire(kind.item, item) for name, item in value.items()}
@@ -32,11 +43,16 @@ def to_wire(kind: FieldType, value: Any) -> Any:
             name: to_wire(types[name], item) if name in types else tagged(item)
             for name, item in value.items()
         }
+    if kind.kind == "union" and not kind.tagged:
+        wanted = kind_of(value)
+        for option in kind.options:
+            if option.kind == wanted:
+                return to_wire(option, value)
     return tagged(value) if kind.kind in {"any", "union"} else value
 
 
 class Readers:
-    """The readers of one model; made once per type, recursive models included."""
+    """The readers of one model; made once per type, also of a type that contains itself."""
 
     def __init__(self) -> None:
         self._made: dict[int, Reader | None] = {}
@@ -47,19 +63,26 @@ class Readers:
             return TEXT_READERS[kind.kind]
         if kind.kind == "any":
             return untagged
-        if kind.kind in {"list", "set", "tuple"}:
+        place = id(kind.fields) if kind.fields else id(kind)
+        if place in self._made:
+            return self._made[place]
+        # A type that contains itself meets this: it looks the reader up when it is complete.
+        self._made[place] = lambda wire: found(wire) if (found := self._made[place]) else wire
+        self._made[place] = self._make(kind)
+        return self._made[place]
+
+    def fields(self, kind: FieldType) -> dict[str, Reader | None]:
+        """The readers of a model's fields by storage name."""
+        return {entry.stored: self.reader(entry.type) for entry in kind.fields.values()}
+
+    def _make(self, kind: FieldType) -> Reader | None:
+        if kind.kind in LISTS:
             return self._elements(kind)
         if kind.kind == "dict":
             return _values(self.reader(kind.item)) if kind.item else untagged
         if kind.kind == "union":
             return self._union(kind)
-        if kind.kind == "model":
-            return self._model(kind)
-        return None
-
-    def fields(self, kind: FieldType) -> dict[str, Reader | None]:
-        """The readers of a model's fields by storage name."""
-        return {entry.stored: self.reader(entry.type) for entry in kind.fields.values()}
+        return self._model(kind) if kind.kind == "model" else None
 
     def _elements(self, kind: FieldType) -> Reader | None:
         if kind.items:
@@ -81,15 +104,11 @@ class Readers:
         return lambda wire: [read(item) for item in wire] if type(wire) is list else wire
 
     def _model(self, kind: FieldType) -> Reader | None:
-        known = self._made.get(id(kind.fields), ...)
-        if known is not ...:
-            return known
-        # A recursive model meets itself here; the placeholder looks the real reader up later.
-        self._made[id(kind.fields)] = lambda wire: (
-            found(wire) if (found := self._made[id(kind.fields)]) else wire
-        )
         readers = self.fields(kind)
         needed: Mapping[str, Reader] = {n: r for n, r in readers.items() if r is not None}
+        others = (self.reader(kind.item) if kind.item else untagged) if kind.extra else None
+        if not needed and others is None:
+            return None
 
         def read_model(wire: Any) -> Any:
             if type(wire) is not dict:
@@ -98,32 +117,31 @@ class Readers:
             for name, read in needed.items():
                 if name in result:
                     result[name] = read(result[name])
-            if kind.extra:
+            if others is not None:
                 for name in result.keys() - readers.keys():
-                    result[name] = untagged(result[name])
+                    result[name] = others(result[name])
             return result
 
-        self._made[id(kind.fields)] = read_model if needed or kind.extra else None
-        return self._made[id(kind.fields)]
+        return read_model
 
     def _union(self, kind: FieldType) -> Reader:
-        options = [(option, self.reader(option)) for option in kind.options]
-        texts = [read for option, read in options if option.kind in TEXT_READERS]
-        plain_text = any(option.kind in {"str", "any", "union"} for option, _ in options)
-        one_text = texts[0] if len(texts) == 1 and not plain_text else None
-        lists = [read for option, read in options if option.kind in {"list", "set", "tuple"}]
-        objects = [(o, read) for o, read in options if o.kind in {"model", "dict"}]
+        lists = [self.reader(option) for option in kind.options if option.kind in LISTS]
+        objects = [_Object(o, self.reader(o)) for o in kind.options if o.kind in _OBJECTS]
+        plain = [] if kind.tagged else [o for o in kind.options if o.kind in TEXT_READERS]
+        scalars = [TEXT_READERS[option.kind] for option in plain]
 
         def read_union(wire: Any) -> Any:
             if type(wire) is dict:
-                for option, read in objects:
-                    required = {f.stored for f in option.fields.values() if f.required}
-                    if required <= wire.keys() and untagged(wire) == wire:
-                        return read(wire) if read else wire
+                if kind.tagged and len(wire) == 1 and wire.keys() <= TAGS:
+                    if ESCAPE not in wire or not objects:
+                        return untagged(wire)
+                    wire = unescaped(wire)
+                return _read_object(objects, wire)
             if type(wire) is list and len(lists) == 1:
                 return lists[0](wire) if lists[0] else wire
-            if one_text is not None and type(wire) is not dict and type(wire) is not list:
-                return one_text(wire)
+            for read in scalars:
+                if (value := read(wire)) is not wire:
+                    return value
             return untagged(wire)
 
         return read_union
@@ -135,3 +153,41 @@ def _values(read: Reader | None) -> Reader | None:
     return lambda wire: (
         {name: read(value) for name, value in wire.items()} if type(wire) is dict else wire
     )
+
+
+_OBJECTS = frozenset({"model", "dict"})
+
+
+class _Object:
+    """A member of a union that is stored as an object, and how to know it."""
+
+    def __init__(self, kind: FieldType, read: Reader | None) -> None:
+        self.read = read
+        self.any_fields = kind.kind == "dict"
+        self.known = {entry.stored for entry in kind.fields.values()}
+        self.required = {entry.stored for entry in kind.fields.values() if entry.required}
+        self.literals = {
+            entry.stored: [
+                value.value if isinstance(value, Enum) else value
+                for value in typing.get_args(entry.type.annotation)
+            ]
+            for entry in kind.fields.values()
+            if typing.get_origin(entry.type.annotation) is typing.Literal
+        }
+
+    def fits(self, wire: Mapping[str, Any]) -> bool:
+        return self.required <= wire.keys() and all(
+            wire[name] in allowed for name, allowed in self.literals.items() if name in wire
+        )
+
+    def unknown(self, wire: Mapping[str, Any]) -> int:
+        return len(wire) + 1 if self.any_fields else len(wire.keys() - self.known)
+
+
+def _read_object(objects: Iterable[_Object], wire: dict[str, Any]) -> Any:
+    """The object by the member whose fields it has; the fewest unknown ones win."""
+    fitting = [option for option in objects if option.fits(wire)]
+    if not fitting:
+        return untagged(wire)
+    read = min(fitting, key=lambda option: option.unknown(wire)).read
+    return read(wire) if read else wire

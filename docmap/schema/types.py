@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from pydantic_core import CoreSchema
+from pydantic_core import core_schema as cs
 
 Kind = Literal[
     "bool",
@@ -45,7 +49,7 @@ class FieldType:
     kind: Kind
     nullable: bool = False
     item: FieldType | None = None
-    """The type of the elements of a list, set or open tuple, of the values of a dict."""
+    """The type of a list's elements, of a dict's values, of the extra fields of a model."""
     items: tuple[FieldType, ...] = ()
     """The types of a fixed tuple's elements."""
     fields: Mapping[str, Field] = field(default_factory=dict, repr=False)
@@ -55,38 +59,73 @@ class FieldType:
     annotation: Any = field(default=Any, repr=False)
     """What the user declared, None left out: operands are validated by it."""
     core: Any = field(default=None, repr=False)
-    """docmap's own pydantic-core schema of the place."""
+    """docmap's own pydantic-core schema of the place; it may refer to `definitions`."""
     microseconds: bool = False
     """Datetimes keep microseconds."""
     extra: bool = False
     """A nested model that takes fields it does not declare."""
     key_type: FieldType | None = field(default=None, repr=False)
     """The type of a dict's keys, where they are not text."""
+    tagged: bool = False
+    """A union that stores the values that JSON lacks with their type, as an untyped place does."""
+    definitions: Mapping[str, CoreSchema] = field(default_factory=dict, repr=False)
+    """The schemas of the types that contain themselves, which `core` may refer to."""
+
+    @property
+    def schema(self) -> CoreSchema:
+        """`core` with all that it refers to: what serializers and validators are made of."""
+        if not self.definitions:
+            return self.core  # type: ignore[no-any-return]
+        return cs.definitions_schema(self.core, list(self.definitions.values()))
 
     @property
     def label(self) -> str:
         """The type in a user's words."""
-        if self.kind in LISTS and self.item is not None:
-            return f"{self.kind} of {self.item.label}"
-        if self.kind == "model":
-            return getattr(self.annotation, "__name__", "object")
-        return _LABELS.get(self.kind, self.kind)
+        return _label(self, 0)
 
     def child(self, name: str) -> Field | None:
         """The field `name` of a nested model, or of the members of a union that have it."""
-        if self.kind == "union":
-            found = [f for option in self.options if (f := option.child(name)) is not None]
-            if not found:
-                return None
-            same = all(f.type.kind == found[0].type.kind and f.stored == found[0].stored for f in found)
-            return found[0] if same else Field(name, found[0].stored, ANY)
-        return self.fields.get(name)
+        if self.kind != "union":
+            return self.fields.get(name)
+        found = [entry for option in self.options if (entry := option.child(name)) is not None]
+        if not found:
+            return None
+        first = found[0]
+        alike = all(
+            (entry.stored, entry.type.kind, entry.type.annotation)
+            == (first.stored, first.type.kind, first.type.annotation)
+            for entry in found
+        )
+        return first if alike else Field(name, first.stored, ANY)
 
     def element(self, index: int) -> FieldType | None:
         """The type of the element at `index` of a list; None if there can be none."""
         if self.items:
             return self.items[index] if index < len(self.items) else None
         return self.item or ANY
+
+
+_DEEPEST_LABEL = 3  # a type that contains itself has no end
+
+
+def _label(kind: FieldType, depth: int) -> str:
+    if kind.kind == "model":
+        return getattr(kind.annotation, "__name__", "object")
+    if kind.kind == "union":
+        return " or ".join(dict.fromkeys(_label(option, depth) for option in kind.options))
+    if kind.kind in LISTS and kind.item is not None and depth < _DEEPEST_LABEL:
+        return f"{kind.kind} of {_label(kind.item, depth + 1)}"
+    return _LABELS.get(kind.kind, kind.kind)
+
+
+def python_class(kind: FieldType) -> type | None:
+    """The class of the values in memory; None where only the schema can tell."""
+    if kind.kind in {"union", "any"}:
+        return None
+    if typing.is_typeddict(typing.get_origin(kind.annotation) or kind.annotation):
+        return dict
+    found = typing.get_origin(kind.annotation) or kind.annotation
+    return found if isinstance(found, type) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +141,15 @@ class Field:
 ANY = FieldType("any", nullable=True)
 
 
-def walk(root: FieldType, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldType]]:
+def walk(
+    root: FieldType, prefix: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], FieldType]]:
     """The storage paths, with their types, that are reached through nested models alone."""
     seen = {id(root.fields)}
 
-    def below(kind: FieldType, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], FieldType]]:
+    def below(
+        kind: FieldType, path: tuple[str, ...]
+    ) -> Iterator[tuple[tuple[str, ...], FieldType]]:
         for entry in kind.fields.values():
             here = (*path, entry.stored)
             yield here, entry.type
@@ -116,3 +159,9 @@ def walk(root: FieldType, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
                 seen.discard(id(entry.type.fields))
 
     yield from below(root, prefix)
+
+
+def inner_types(kind: FieldType) -> tuple[FieldType, ...]:
+    """The types directly inside a type: elements, values, members and fields."""
+    below = (kind.item, *kind.items, *kind.options, *(f.type for f in kind.fields.values()))
+    return tuple(inner for inner in below if inner is not None)

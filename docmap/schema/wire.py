@@ -47,22 +47,41 @@ _WRITERS: dict[type, tuple[str, Callable[[Any], Any]]] = {
     bytes: ("$bytes", bytes.hex),
     ObjectId: ("$oid", str),
 }
-TAGS = frozenset(tag for tag, _ in _WRITERS.values()) | {"$dict"}
+ESCAPE = "$dict"
+TAGS = frozenset(tag for tag, _ in _WRITERS.values()) | {ESCAPE}
 
 
 def tagged(value: Any) -> Any:
     """The JSON form of a logical value in a place without a declared type."""
     kind = type(value)
     if kind is dict:
-        if len(value) == 1:
-            ((name, item),) = value.items()
-            if name in TAGS:
-                return {"$dict": [[name, tagged(item)]]}
-        return {name: tagged(item) for name, item in value.items()}
+        return escaped({name: tagged(item) for name, item in value.items()})
     if kind is list:
         return [tagged(item) for item in value]
     writer = _WRITERS.get(kind)
     return value if writer is None else {writer[0]: writer[1](value)}
+
+
+def escaped(wire: dict[str, Any]) -> dict[str, Any]:
+    """An object that is no tag; one that looks like a tag is wrapped."""
+    if len(wire) == 1:
+        ((name, item),) = wire.items()
+        if name in TAGS:
+            return {ESCAPE: [[name, item]]}
+    return wire
+
+
+def unescaped(wire: Any) -> Any:
+    """The object that `escaped` wrapped; anything else as it is."""
+    if type(wire) is dict and len(wire) == 1 and ESCAPE in wire:
+        pairs = wire[ESCAPE]
+        if type(pairs) is list and len(pairs) == 1 and _is_pair(pairs[0]):
+            return {pairs[0][0]: pairs[0][1]}
+    return wire
+
+
+def _is_pair(item: Any) -> bool:
+    return type(item) is list and len(item) == 2 and type(item[0]) is str
 
 
 def untagged(wire: Any) -> Any:
@@ -80,16 +99,15 @@ def untagged(wire: Any) -> Any:
 
 
 def _untag(tag: str, item: Any, wire: dict[str, Any]) -> Any:
-    if tag == "$dict":
-        if isinstance(item, list) and all(isinstance(p, list) and len(p) == 2 for p in item):
-            return {name: untagged(value) for name, value in item}
-        return {tag: untagged(item)}
-    value = TEXT_READERS[_TAG_KINDS[tag]](item)
+    if tag == ESCAPE:
+        inner = unescaped(wire)
+        return {name: untagged(value) for name, value in inner.items()}
+    value = TEXT_READERS[TAG_KINDS[tag]](item)
     # What does not read as its tag says was not written by docmap: it is a plain object.
     return {tag: untagged(item)} if value is item else value
 
 
-_TAG_KINDS = {
+TAG_KINDS = {
     "$decimal": "decimal",
     "$date": "datetime",
     "$day": "date",
@@ -99,6 +117,13 @@ _TAG_KINDS = {
     "$bytes": "bytes",
     "$oid": "objectid",
 }
+KIND_TAGS = {kind: tag for tag, kind in TAG_KINDS.items()}
+
+
+def kind_of(value: Any) -> str | None:
+    """The kind of a logical value that JSON lacks; None for one that JSON has."""
+    writer = _WRITERS.get(type(value))
+    return None if writer is None else TAG_KINDS[writer[0]]
 
 
 def read_decimal(wire: Any) -> Any:
@@ -203,4 +228,3 @@ TEXT_READERS: dict[str, Reader] = {
     "bytes": read_bytes,
     "objectid": read_objectid,
 }
-

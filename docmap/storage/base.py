@@ -9,18 +9,20 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 from docmap.errors import DocumentNotFound, InvalidValue
 from docmap.query.conditions import Condition
 from docmap.schema.schema import Schema
+from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.collection import Collection
 from docmap.storage.journal import operation
 from docmap.storage.lifecycle import Lifecycle
 from docmap.storage.loading import attach, load_record, schema_of, state_of
 from docmap.storage.query import Query
+from docmap.storage.rollback import taking_back
 from docmap.storage.saving import (
-    BATCH,
     build,
+    deletion,
     expected_revision,
-    save_all,
     save_data,
     save_document,
+    starting_values,
 )
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
@@ -105,18 +107,27 @@ class BaseStorageAdapter(Lifecycle):
     def get_or_create(
         self, model: Any, /, *, defaults: Mapping[str, Any] | None = None, **conditions: Any
     ) -> Any:
-        """The first match in key order and False, or a new document of the conditions and True."""
+        """The first match in key order and False, or a new document of the conditions and True.
+
+        The new document takes the conditions that name a field, then `defaults`; conditions with a
+        lookup (`total__gt=5`) only choose among the stored ones.
+        """
+        query = self.find(model, **conditions)
+        found: Any = query.first()
+        if found is not None:
+            return found, False
         schema = schema_of(model)
-        with self._mutex:
-            found: Any = self.find(model, **conditions).first()
+        with self.all_or_nothing():
+            found = query.first()  # somebody else may have been faster
             if found is not None:
                 return found, False
-            document = build(schema, {**conditions, **(defaults or {})})
-            if schema.model is None:
-                self.insert_many(model, [document])
-            else:
+            values = {**starting_values(schema, conditions), **(defaults or {})}
+            if schema.model is not None:
+                document = build(schema, values)
                 self.insert(document)
-            return document, True
+                return document, True
+            (values[schema.key],) = self.insert_many(model, [values])
+            return values, True
 
     # -- writing
 
@@ -124,7 +135,7 @@ class BaseStorageAdapter(Lifecycle):
     def save(self, document: Any, /) -> Any: ...
     @overload
     def save(self, model: Any, data: Mapping[str, Any], /, primary_key: Any = None) -> Any: ...
-    def save(self, model: Any, data: Any = None, /, primary_key: Any = None) -> Any:
+    def save(self, model: Any, data: Any = ..., /, primary_key: Any = None) -> Any:
         """Store a document and return its key.
 
         `save(document)` inserts one that is new, and updates one that was loaded: a newer revision
@@ -132,7 +143,7 @@ class BaseStorageAdapter(Lifecycle):
         creates the document of that key; without a key a new one is made.
         """
         self.check_open()
-        if data is not None:
+        if data is not ...:
             with operation(self, schema_of(model).collection, "save"):
                 return save_data(self, model, data, primary_key)
         with operation(self, schema_of(type(model)).collection, "save"):
@@ -156,81 +167,51 @@ class BaseStorageAdapter(Lifecycle):
     def insert_many(
         self, model: Any, rows: Iterable[Mapping[str, Any]], /, *, batch_size: int = BATCH
     ) -> list[Any]: ...
-    def insert_many(self, model: Any, rows: Any = None, /, *, batch_size: int = BATCH) -> list[Any]:
+    def insert_many(self, model: Any, rows: Any = ..., /, *, batch_size: int = BATCH) -> list[Any]:
         """Store many new documents, or dicts as documents of a class; their keys.
 
         Stops at the first that fails; earlier ones stay, unless inside a transaction. The error's
-        `done` says how many were written.
+        `done` says how many were written. Two with one key in a list are refused before any is.
         """
-        if rows is not None:
-            schema = schema_of(model)
-            return self._bulk("insert_many", schema, (build(schema, r) for r in rows), batch_size)
-        return self._each_class("insert_many", model, batch_size, insert=True)
+        if rows is not ...:
+            return save_rows(self, model, rows, size=batch_size)
+        return save_documents(self, model, insert=True, size=batch_size)
 
     def save_many(self, documents: Iterable[Any], /, *, batch_size: int = BATCH) -> list[Any]:
-        """`save` for many documents in batches; their keys. Stops at the first that fails."""
-        return self._each_class("save_many", documents, batch_size, insert=False)
-
-    def _each_class(
-        self, name: str, documents: Iterable[Any], batch_size: int, *, insert: bool
-    ) -> list[Any]:
-        keys: list[Any] = []
-        run: list[Any] = []
-        for document in documents:
-            if run and (type(document) is not type(run[-1]) or len(run) >= batch_size):
-                keys += self._bulk(name, schema_of(type(run[-1])), run, batch_size, insert=insert)
-                run = []
-            run.append(document)
-        if run:
-            keys += self._bulk(name, schema_of(type(run[-1])), run, batch_size, insert=insert)
-        return keys
-
-    def _bulk(
-        self, name: str, schema: Schema, documents: Iterable[Any], size: int, *, insert: bool = True
-    ) -> list[Any]:
-        self.check_open()
-        with operation(self, schema.collection, name) as tally:
-            keys = save_all(self, schema, documents, insert=insert, batch_size=size)
-            tally.count = len(keys)
-            return keys
+        """`save` for many documents in batches; their keys. Fails as `insert_many` does."""
+        return save_documents(self, documents, insert=False, size=batch_size)
 
     @overload
     def delete(self, document: Any, /) -> bool: ...
     @overload
     def delete(self, model: Any, key: Any, /) -> bool: ...
-    def delete(self, model: Any, key: Any = None, /) -> bool:
+    def delete(self, model: Any, key: Any = ..., /) -> bool:
         """Delete a document, or the document of a key; True if it was there.
 
         Deleting a loaded document over a newer revision raises StaleDocument.
         """
         self.check_open()
-        document = None
-        expected = ANY
-        if key is None:
-            document = model
-            schema = schema_of(type(document))
-            key, expected = getattr(document, schema.key), expected_revision(self, document)
-            if expected == NEW:
-                raise InvalidValue(
-                    f"this {schema.name} is not stored on {self.scheme}: nothing to delete",
-                    collection=schema.collection,
-                )
-        else:
-            schema = schema_of(model)
-        with operation(self, schema.collection, "delete"):
-            return self._delete(schema, schema.key_value(key), expected)
+        schema = schema_of(type(model) if key is ... else model)
+        with operation(self, schema.collection, "delete") as tally:
+            if key is ...:
+                wanted, expected = deletion(self, schema, model)
+            else:
+                wanted, expected = schema.key_value(key), ANY
+            deleted = self._delete(schema, wanted, expected)
+            tally.count = int(deleted)
+            return deleted
 
-    def delete_many(self, documents: Iterable[Any], /) -> int:
-        """Delete documents, in one transaction where the engine has them; how many there were."""
-        with self._all_or_nothing():
-            return sum(self.delete(document) for document in documents)
+    def delete_many(self, documents: Iterable[Any], /, *, batch_size: int = BATCH) -> int:
+        """`delete` for many documents; how many. Fails as `insert_many` does."""
+        return delete_documents(self, documents, size=batch_size)
 
     def reload(self, document: Any, /) -> None:
         """Bring a document up to date with what is stored. Raises DocumentNotFound."""
         fresh = self.get(type(document), getattr(document, schema_of(type(document)).key))
         document.__dict__.clear()
         document.__dict__.update(fresh.__dict__)
-        object.__setattr__(document, "__pydantic_fields_set__", fresh.__pydantic_fields_set__)
+        for slot in ("__pydantic_fields_set__", "__pydantic_extra__"):
+            object.__setattr__(document, slot, getattr(fresh, slot))
         state = state_of(fresh)
         if state is not None:
             attach(document, self, state.revision, state.data)
@@ -239,19 +220,12 @@ class BaseStorageAdapter(Lifecycle):
     def transaction(self) -> Iterator[Self]:
         """All or nothing: what is written inside is undone if an exception leaves the block.
 
-        Bound to this thread. Raises Unsupported on an engine without transactions.
+        Documents that were saved inside are then new or changed again. Bound to this thread. Raises
+        Unsupported on an engine without transactions.
         """
         self.check_open()
-        with self._transaction():
+        with taking_back(self), self._transaction():
             yield self
-
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        if "transactions" in self.abilities:
-            with self._transaction():
-                yield
-        else:
-            yield
 
     # -- collections and indexes
 
@@ -286,6 +260,16 @@ class BaseStorageAdapter(Lifecycle):
         }
 
     # -- for the modules beside this one
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """A transaction where the engine has them, else a lock on this storage."""
+        if "transactions" in self.abilities:
+            with self.transaction():
+                yield
+        else:
+            with self._mutex:
+                yield
 
     def prepare_collection(self, schema: Schema) -> None:
         """Make the collection and its indexes, once for each class and connection."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from docmap.errors import InvalidValue
 from docmap.schema.schema import Schema
+from docmap.storage.journal import operation
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -41,7 +42,10 @@ class Collection(Generic[T]):
         except InvalidValue:
             return False
         self._storage.check_open()
-        return self._storage._get(self._schema, wanted) is not None
+        with operation(self._storage, self.name, "contains") as tally:
+            found = self._storage._get(self._schema, wanted) is not None
+            tally.count = int(found)
+            return found
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._query())
@@ -51,7 +55,9 @@ class Collection(Generic[T]):
         return self._query().delete()
 
     def _query(self) -> Query[T]:
-        return self._storage.query_class(self._storage, self._schema)
+        # The whole collection is what was asked for: allow_scan=False is not about that.
+        query = self._storage.query_class(self._storage, self._schema)
+        return query.options(allow_scan=True)
 
     def __repr__(self) -> str:
         return f"<Collection {self._schema.collection} on {self._storage.scheme}>"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-from docmap.errors import DuplicateKey, Unsupported
+from docmap.errors import DocmapError, Unsupported
 from docmap.plan.engine import EnginePlan, NativeQuery, Record
 from docmap.query.managers import LookupManager
 from docmap.query.order import OrderTerm
@@ -145,7 +145,7 @@ class Hooks:
         for write in writes:
             try:
                 revisions.append(self._save(schema, write))
-            except DuplicateKey as error:
+            except DocmapError as error:
                 error.done = len(revisions)
                 raise
         return revisions

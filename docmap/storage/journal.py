@@ -12,33 +12,50 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from docmap.errors import DocmapError
+
 if TYPE_CHECKING:
     from docmap.plan.plan import Plan
     from docmap.storage.hooks import Hooks
 
 logger = logging.getLogger("docmap")
-_WORTH_A_LOOK = 0.01  # seconds: no scan of a large collection is faster
+_SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster
 
 
 class Tally:
-    """The count of one operation, set by it, and the seconds it spent in the storage."""
+    """The count of one operation, set by it, the seconds it spent in the storage, its failure."""
 
-    __slots__ = ("count", "seconds")
+    __slots__ = ("count", "failure", "seconds")
 
     def __init__(self) -> None:
         self.count = 0
         self.seconds = 0.0
+        self.failure = ""
+
+    @property
+    def outcome(self) -> str:
+        """How many documents, and what it failed with."""
+        return f"{self.count} documents" + (f", {self.failure}" if self.failure else "")
 
 
 @contextmanager
 def operation(storage: Hooks, collection: str, name: str, count: int = 1) -> Iterator[Tally]:
-    """Time one operation by key and log it when it ends well."""
+    """Time one operation by key and log it; an error of it says where it was."""
     tally = Tally()
     tally.count = count
     start = perf_counter()
-    yield tally
-    tally.seconds = perf_counter() - start
-    report(storage, collection, name, tally)
+    try:
+        yield tally
+    except BaseException as error:
+        tally.failure = type(error).__name__
+        if isinstance(error, DocmapError):
+            tally.count = error.done or 0
+            error.engine = error.engine or storage.scheme
+            error.collection = error.collection or collection
+        raise
+    finally:
+        tally.seconds = perf_counter() - start
+        report(storage, collection, name, tally)
 
 
 def report(
@@ -46,19 +63,19 @@ def report(
 ) -> None:
     """Log an operation that ended: at DEBUG, at WARNING if it was slow or scanned too much."""
     slow = tally.seconds >= storage.slow_seconds
-    if plan is not None and tally.seconds >= _WORTH_A_LOOK and logger.isEnabledFor(logging.WARNING):
+    if plan is not None and tally.seconds * _SCANNED_AT_MOST >= storage.scan_documents:
         _warn_of_scan(storage, plan)
     level = logging.WARNING if slow else logging.DEBUG
     if logger.isEnabledFor(level):
         logger.log(
             level,
-            "%s%s %s on %s: %s, %d documents, %.1f ms",
+            "%s%s %s on %s: %s, %s, %.1f ms",
             "slow: " if slow else "",
             name,
             collection,
             storage.scheme,
             _shape(plan),
-            tally.count,
+            tally.outcome,
             tally.seconds * 1000,
         )
 
@@ -73,12 +90,15 @@ def _shape(plan: Plan | None) -> str:
 
 
 def _warn_of_scan(storage: Hooks, plan: Plan) -> None:
+    """Warn once of each kind of query that reads all of a large collection."""
     shape = (plan.request.schema.collection, _shape(plan))
-    if shape in storage.scans_seen:
+    if shape in storage.scans_seen or not logger.isEnabledFor(logging.WARNING):
         return
     own = storage._explain(plan.request.schema, plan.native)
+    if own.scan and own.documents < storage.scan_documents:
+        return  # it may have grown when the query is made again
     storage.scans_seen.add(shape)
-    if own.scan and own.documents >= storage.scan_documents:
+    if own.scan:
         logger.warning(
             "unindexed scan of %s on %s: %s reads all of about %d documents; declare an index, or "
             "use options(allow_scan=False) to refuse such queries",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from typing import Any, Self
 
@@ -18,10 +17,11 @@ _COMMON: dict[str, type] = {"slow_seconds": float, "scan_documents": int}
 class Lifecycle(Hooks):
     """What every storage has, whatever it stores."""
 
-    allow_scan: bool = True
+    __slots__ = ("allow_scan",)
 
     def __init__(self, url: URL | str | None = None, **options: Any) -> None:
         super().__init__()
+        self.allow_scan = True
         self.url = URL.parse(url) if isinstance(url, str) else url
         table = {**_COMMON, **self.settings}
         self._options = read_options(table, self.url, options, engine=self.scheme)
@@ -107,7 +107,8 @@ class Lifecycle(Hooks):
 
     def options(self, *, allow_scan: bool) -> Self:
         """This storage with other defaults for its queries; both share the connection."""
-        view = copy.copy(self)
+        view = object.__new__(type(self))
+        view.__dict__ = self.__dict__  # all but the slots is one: connections, transactions, locks
         view.allow_scan = allow_scan
         return view
 

@@ -114,20 +114,25 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 def _not_found(scheme: str) -> InvalidConfig:
     engine = ENGINES.get(ALIASES.get(scheme, scheme))
+    installed = ", ".join(sorted(_entry_points())) or "none"
     if engine is None:
-        known = schemes()
         return InvalidConfig(
-            f"no storage engine has the scheme {scheme!r}{did_you_mean(scheme, known)} "
-            f"Known are: {', '.join(known)}",
-            suggestions=nearest(scheme, known),
+            f"no storage engine has the scheme {scheme!r}{did_you_mean(scheme, schemes())} "
+            f"Installed are: {installed}",
+            suggestions=nearest(scheme, schemes()),
         )
-    if engine.extra:
+    if engine.extra in _extras():
         return InvalidConfig(
             f"{scheme}:// has no adapter installed: pip install 'docmap[{engine.extra}]'",
             engine=scheme,
         )
     return InvalidConfig(
-        f"{scheme}:// has no adapter installed, and it comes with docmap itself: "
-        "pip install --force-reinstall docmap",
+        f"this version of docmap has no adapter for {scheme}://. Installed are: {installed}",
         engine=scheme,
     )
+
+
+def _extras() -> frozenset[str]:
+    from importlib.metadata import metadata
+
+    return frozenset(metadata("docmap").get_all("Provides-Extra") or ())

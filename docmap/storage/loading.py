@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import ValidationError
+from pydantic_core import SchemaValidator
 
-from docmap.errors import InvalidModel
+from docmap.errors import InvalidModel, InvalidRecord
 from docmap.plan.engine import Record
+from docmap.query.paths import getter
 from docmap.schema.schema import Schema, untyped
 
 if TYPE_CHECKING:
@@ -59,21 +61,62 @@ def attach(document: Any, storage: BaseStorageAdapter, revision: int, data: byte
 def load_record(schema: Schema, storage: BaseStorageAdapter, record: Record) -> Any:
     """The document of a record. Raises InvalidRecord if it does not fit its class."""
     data, revision = record
-    document = schema.codec.decode(data)
-    if schema.model is None:
-        return document
-    if schema.validates:
-        document = _validated(schema, document)
-    attach(document, storage, revision, data)
+    try:
+        document = schema.codec.decode(data)
+        if schema.validates:
+            document = _validated(schema, document)
+    except InvalidRecord as error:
+        _locate(error, schema, storage, data)
+        raise
+    if schema.model is not None:
+        attach(document, storage, revision, data)
     return document
 
 
+def _locate(
+    error: InvalidRecord, schema: Schema, storage: BaseStorageAdapter, data: bytes | str
+) -> None:
+    """Note where the record is that does not fit: its key is in storage though not in a message."""
+    error.engine = storage.scheme
+    with suppress(ValueError):  # it may not even be JSON
+        tree = schema.codec.tree(data, (schema.key_field.stored,))
+        error.key = getter(schema.key_path)(tree)
+
+
 def _validated(schema: Schema, document: Any) -> Any:
-    """The document once more, through the model's own validators."""
+    """The document once more, through the validators of its class and of the models in it."""
     try:
-        return schema.model.model_validate(dict(document.__dict__), by_name=True, by_alias=False)
+        return _validator(schema.model).validate_python(document, by_name=True, by_alias=False)
     except ValidationError as error:
         raise schema.codec.unfit(error) from error
+
+
+def _validator(model: Any) -> SchemaValidator:
+    made: SchemaValidator | None = model.__dict__.get(_VALIDATOR)
+    if made is None:
+        # The prebuilt validators of nested models would take instances as they are.
+        core = _asking_again(model.__pydantic_core_schema__)
+        made = SchemaValidator(core, _use_prebuilt=False)
+        setattr(model, _VALIDATOR, made)
+    return made
+
+
+def _asking_again(core: Any) -> Any:
+    """A core schema in which models are validated although they come as instances."""
+    if type(core) is list:
+        return [_asking_again(item) for item in core]
+    if type(core) is not dict:
+        return core
+    copied = {
+        name: part if name in _NO_SCHEMA else _asking_again(part) for name, part in core.items()
+    }
+    if core.get("type") in {"model", "dataclass"}:
+        copied["revalidate_instances"] = "always"
+    return copied
+
+
+_VALIDATOR = "__docmap_validator__"
+_NO_SCHEMA = frozenset({"default", "expected", "members", "metadata"})
 
 
 _FIRST, _BATCH = 32, 512
@@ -89,15 +132,23 @@ def load_records(
     set_state, state = object.__setattr__, State
     while batch := list(islice(found, size)):
         documents = []
+        unfit: InvalidRecord | None = None
         with collection_suspended():
-            if typed:
-                for data, revision in batch:
-                    document = decode(data)
-                    set_state(document, STATE, state(storage, revision, data))
-                    documents.append(document)
-            else:
-                documents = [load_record(schema, storage, record) for record in batch]
+            try:
+                if typed:
+                    for data, revision in batch:
+                        document = decode(data)
+                        set_state(document, STATE, state(storage, revision, data))
+                        documents.append(document)
+                else:
+                    for record in batch:
+                        documents.append(load_record(schema, storage, record))  # noqa: PERF401
+            except InvalidRecord as error:
+                unfit = error
         yield from documents
+        if unfit is not None:
+            _locate(unfit, schema, storage, batch[len(documents)][0])
+            raise unfit
         size = _BATCH
 
 

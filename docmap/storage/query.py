@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
@@ -69,6 +71,8 @@ class BaseQueryAdapter(Generic[T]):
             raise InvalidQuery("order_by takes at least one field name")
         self._unsliced("order_by")
         root = self._request.schema.names
+        for name in names:
+            self._check_place(name)
         terms = tuple(bind_order(name, root) for name in names)
         return self._with(order=with_key(self._request.schema, terms))
 
@@ -101,6 +105,12 @@ class BaseQueryAdapter(Generic[T]):
         except DocmapError as error:
             error.engine = error.engine or self._storage.scheme
             raise
+
+    def _check_place(self, place: Any) -> None:
+        """Refuse a field expression, or an order made of one, of another class."""
+        owner = getattr(place, "_owner", None) or getattr(place, "owner", None)
+        if isinstance(owner, type):
+            self._check_owners(frozenset({owner}))
 
     def _check_owners(self, owners: frozenset[type]) -> None:
         schema = self._request.schema
@@ -158,10 +168,12 @@ class BaseQueryAdapter(Generic[T]):
 class Query(BaseQueryAdapter[T]):
     """A query and what runs it: iterate, count, take the first, list values, delete, explain."""
 
-    __slots__ = ()
+    __slots__ = ("_asked",)
 
     def __iter__(self) -> Iterator[T]:
         """Stream the documents; without `order_by` or a slice their order is not promised."""
+        asker = sys._getframe(1)
+        self._asked: Any = (asker, asker.f_lasti)
         return self._documents()
 
     @overload
@@ -195,20 +207,26 @@ class Query(BaseQueryAdapter[T]):
 
     def first(self) -> T | None:
         """The first document in the query's order, else in the order of keys; None if empty."""
-        return next(self._sliced(0, 1)._documents(), None)
+        return next(self._leading(1), None)
 
     def one(self) -> T:
         """The only document. Raises DocumentNotFound or MultipleFound."""
-        found = list(self._sliced(0, 2)._documents())
+        found = list(islice(self._leading(2), 2))
         if len(found) == 1:
             return found[0]
-        name = self._request.schema.collection
+        name, engine = self._request.schema.collection, self._storage.scheme
         if found:
             raise MultipleFound(
                 f"more than one document of {name} matches: narrow the query, or use first()",
+                engine=engine,
                 collection=name,
             )
-        raise DocumentNotFound(f"no document of {name} matches", collection=name)
+        raise DocumentNotFound(f"no document of {name} matches", engine=engine, collection=name)
+
+    def _leading(self, count: int) -> Iterator[T]:
+        """The first documents; all of them where some may be left out as invalid."""
+        stop = count if self._invalid == "raise" else None
+        return self._sliced(0, stop)._documents()
 
     def get(self, /, *conditions: Condition | bool, **lookups: Any) -> T:
         """`where(...)` and `one()` in one."""
@@ -227,6 +245,7 @@ class Query(BaseQueryAdapter[T]):
 
         Raises InvalidQuery for a list or an object: `values(path("tags").each())` gives elements.
         """
+        self._check_place(name)
         root = self._request.schema.names
         found = resolve_place(root, name)
         if found.type.kind in {"list", "set", "tuple", "dict", "model"}:
@@ -249,9 +268,17 @@ class Query(BaseQueryAdapter[T]):
 
     def explain(self) -> Explanation:
         """How the query runs: natively or not, by which index, what stays residual and why."""
+        self._storage.check_open()
         return explain(self._storage, make(self._storage, self._request))
 
     def __len__(self) -> int:
+        # In `list(query)` CPython asks for the length as a hint, in the very instruction that made
+        # the iterator: counting would be a second statement. It swallows a TypeError.
+        asked, self._asked = getattr(self, "_asked", None), None
+        if asked is not None:
+            asker = sys._getframe(1)
+            if asked == (asker, asker.f_lasti):
+                raise TypeError("no hint of the length of a query without counting")
         return self.count()
 
     def __bool__(self) -> bool:
@@ -281,6 +308,7 @@ class Query(BaseQueryAdapter[T]):
         return result
 
     def _documents(self) -> Iterator[T]:
+        self._asked = None
         plan, tally = self._plan(), Tally()
         schema, storage = self._request.schema, self._storage
         found = _timed(execute.records(storage, plan), tally)

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from docmap.errors import DuplicateKey, InvalidValue, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.schema import Schema
-from docmap.storage.loading import State, attach, schema_of, state_of
+from docmap.storage.loading import attach, schema_of, state_of
+from docmap.storage.rollback import note
 from docmap.storage.writes import ANY, NEW, Write
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
-BATCH = 1000
-
 
 def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected: int) -> Write:
     """Everything that can be refused before I/O: key, types, ranges, constraints, sizes."""
     if schema.model is None:
-        key = document.get(schema.key) if isinstance(document, Mapping) else None
-        if key is None and isinstance(document, Mapping):
-            key = document[schema.key] = storage.new_key(schema)  # type: ignore[index]
+        held = document if isinstance(document, dict) else {schema.key: ""}
+        if held.get(schema.key) is None:
+            held[schema.key] = storage.new_key(schema)
     else:
         held = document.__dict__
-        key = held.get(schema.key)
-        if key is None:
-            key = held[schema.key] = storage.new_key(schema)
+        if held.get(schema.key) is None:
+            held[schema.key] = storage.new_key(schema)
+            note(storage, document, schema.key)
     data = schema.codec.encode(document)
-    key = schema.key_value(document[schema.key] if schema.model is None else held[schema.key])
+    key = schema.key_value(held[schema.key])
     schema.check_index_sizes(data)
+    if expected >= 0:
+        _check_same_key(schema, document, key)
     return Write(key, data, expected)
+
+
+def _check_same_key(schema: Schema, document: Any, key: Any) -> None:
+    """Refuse a loaded document whose key was changed: it could overwrite another's record."""
+    state = state_of(document)
+    if state is None:
+        return
+    mark = to_json(schema.stored_key(key))
+    data = state.data.encode() if isinstance(state.data, str) else state.data
+    if type(key) is str and mark in data:
+        return  # as good as certain, and much cheaper than to read the record
+    before = schema.codec.tree(data, (schema.key_field.stored,))
+    if getter(schema.key_path)(before) != key:
+        raise StaleDocument(
+            f"{schema.name}.{schema.key} was changed since the document was loaded, and a key "
+            "does not change: insert a copy with the new key and delete the old document",
+            collection=schema.collection,
+            field=schema.key,
+        )
 
 
 def expected_revision(storage: BaseStorageAdapter, document: Any) -> int:
@@ -52,25 +72,31 @@ def save_document(storage: BaseStorageAdapter, document: Any, expected: int) -> 
     storage.prepare_collection(schema)
     try:
         revision = storage._save(schema, write)
-    except StaleDocument as error:
-        raise _moved(schema, document, write, error) from error
-    attach(document, storage, revision, write.data)
+    except (DuplicateKey, StaleDocument) as error:
+        error.key = write.key if error.key is None else error.key
+        raise
+    stored(storage, schema, document, revision, write)
     return write.key
 
 
-def _moved(schema: Schema, document: Any, write: Write, error: StaleDocument) -> StaleDocument:
-    """The error of a save whose document was given another key since it was loaded."""
-    state = state_of(document)
-    if state is not None:
-        tree = schema.codec.tree(state.data, (schema.key_field.stored,))
-        if getter(schema.key_path)(tree) != write.key:
-            return StaleDocument(
-                f"{schema.name}.{schema.key} was changed since the document was loaded, and a key "
-                "does not change: insert a copy with the new key and delete the old document",
-                collection=schema.collection,
-                field=schema.key,
-            )
-    return error
+def stored(
+    storage: BaseStorageAdapter, schema: Schema, document: Any, revision: int, write: Write
+) -> None:
+    """Note on a document that it is stored. Plain dicts carry no state."""
+    if schema.model is not None:
+        note(storage, document)
+        attach(document, storage, revision, write.data)
+
+
+def deletion(storage: BaseStorageAdapter, schema: Schema, document: Any) -> tuple[Any, int]:
+    """The key of a document that is to be deleted, and the revision that is expected there."""
+    expected = expected_revision(storage, document)
+    if expected == NEW:
+        raise InvalidValue(
+            f"this {schema.name} is not stored on {storage.scheme}: nothing to delete",
+            collection=schema.collection,
+        )
+    return schema.key_value(document.__dict__.get(schema.key)), expected
 
 
 def save_data(storage: BaseStorageAdapter, model: Any, data: Any, primary_key: Any) -> Any:
@@ -85,14 +111,24 @@ def save_data(storage: BaseStorageAdapter, model: Any, data: Any, primary_key: A
     if primary_key is not None:
         values[schema.key] = schema.key_value(primary_key)
     document = build(schema, values)
+    if primary_key is not None and schema.model is not None:
+        document.__dict__[schema.key] = values[schema.key]  # whatever the data has under an alias
     write = prepare(storage, schema, document, NEW if primary_key is None else ANY)
     storage.prepare_collection(schema)
     storage._save(schema, write)
     return write.key
 
 
+def starting_values(schema: Schema, conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """What a new document takes from the conditions that no document met."""
+    if schema.model is None:
+        return {name: value for name, value in conditions.items() if "__" not in name}
+    named = {schema.key if name == "pk" else name: value for name, value in conditions.items()}
+    return {name: value for name, value in named.items() if name in schema.root.fields}
+
+
 def build(schema: Schema, row: Any) -> Any:
-    """A new document from a dict of Python names, validated. Raises InvalidValue."""
+    """A new document from a dict of Python names or aliases, validated. Raises InvalidValue."""
     if schema.model is None:
         if not isinstance(row, Mapping):
             raise InvalidValue(
@@ -102,7 +138,7 @@ def build(schema: Schema, row: Any) -> Any:
             )
         return dict(row)
     try:
-        return schema.model.model_validate(row)
+        return schema.model.model_validate(row, by_alias=True, by_name=True)
     except ValidationError as error:
         from docmap.schema.diagnose import first_error
 
@@ -112,51 +148,3 @@ def build(schema: Schema, row: Any) -> Any:
             collection=schema.collection,
             field=field,
         ) from error
-
-
-def save_all(
-    storage: BaseStorageAdapter,
-    schema: Schema,
-    documents: Iterable[Any],
-    *,
-    insert: bool,
-    batch_size: int,
-) -> list[Any]:
-    """Store many documents in batches, in order, up to the first that fails; their keys."""
-    keys: list[Any] = []
-    storage.prepare_collection(schema)
-    for batch in _batches(documents, batch_size):
-        writes = []
-        for document in batch:
-            expected = (
-                NEW if insert or schema.model is None else expected_revision(storage, document)
-            )
-            writes.append(prepare(storage, schema, document, expected))
-        if len({write.key for write in writes}) < len(writes):
-            raise DuplicateKey(
-                f"two of the documents for {schema.collection} have the same key: none of this "
-                f"batch was written, {len(keys)} before it were",
-                collection=schema.collection,
-                fields=(schema.key,),
-                done=len(keys),
-            )
-        try:
-            revisions = storage._save_many(schema, writes)
-        except DuplicateKey as error:
-            error.done = len(keys) + (error.done or 0)
-            raise
-        if schema.model is not None:
-            for document, revision, write in zip(batch, revisions, writes, strict=True):
-                object.__setattr__(
-                    document, "__docmap_state__", State(storage, revision, write.data)
-                )
-        keys.extend(write.key for write in writes)
-    return keys
-
-
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    if size < 1:
-        raise InvalidValue("batch_size must be at least 1")
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

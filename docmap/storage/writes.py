@@ -91,11 +91,14 @@ def not_unique(schema: Schema, index: BoundIndex) -> DuplicateKey:
 
 def stale(schema: Schema, *, deleted: bool) -> StaleDocument:
     """The error of a write over a newer revision, or over a document since deleted."""
-    fate = "was deleted" if deleted else "was changed by somebody else"
+    what = (
+        "was deleted since it was loaded: insert() stores it anew"
+        if deleted
+        else "was changed by somebody else since it was loaded: reload it, apply the change again "
+        "and save"
+    )
     return StaleDocument(
-        f"the document of {schema.collection} {fate} since it was loaded: reload it, apply the "
-        "change again and save",
-        collection=schema.collection,
+        f"the document of {schema.collection} {what}", collection=schema.collection
     )
 
 

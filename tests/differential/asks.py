@@ -26,6 +26,8 @@ class Place:
 
     names: tuple[Any, ...]
     stored: tuple[Any, ...]
+    keyword: bool = True
+    """It can be written as a keyword: without a type, `__0__` would be a key as well."""
 
     def expression(self, model: Any = None) -> FieldExpression:
         """`Zoo.inner.name` if the class is given, else `path("inner", "name")`."""
@@ -46,6 +48,8 @@ class Leaf:
     operand: Any
     wanted: Any
     style: Style = "keyword"
+    declared: Literal["list", "text"] | None = None
+    """What is declared at the place: other values are no match for what asks for parts."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 _NEGATED: Final[Mapping[str, str]] = {"not_equals": "equals", "not_in": "in"}
 _METHODS: Final[Mapping[str, str]] = {"in": "in_", "not_in": "not_in"}
+PARTS: Final = ("contains", "contains_any", "contains_all")
 _CASELESS: Final = frozenset({"icontains", "istartswith", "iendswith", "iexact"})
 
 
@@ -128,7 +133,7 @@ def _leaf(ask: Leaf, model: Any) -> Condition:
 
 
 def _keyworded(place: Place) -> bool:
-    return all(
+    return place.keyword and all(
         isinstance(name, int)
         or (name and "__" not in name and not name.startswith("_") and not name.endswith("_"))
         for name in place.names
@@ -139,14 +144,24 @@ def _keyword(place: Place, lookup: str) -> str:
     return "__".join([*map(str, place.names), lookup])
 
 
+# Conditions that hold for every list, and for every text.
+_TYPE_TESTS: Final[Mapping[str, Callable[[Path], Node]]] = {
+    "list": lambda place: Element(place, "all", And(())),
+    "text": lambda place: Compare(place, "startswith", ""),
+}
+
+
 def meaning(ask: Ask) -> Node:
     """The bound node of an ask."""
     match ask:
-        case Leaf(place, lookup, _, wanted):
+        case Leaf(place, lookup, _, wanted, declared=declared):
             if lookup in _NEGATED:
                 return Not(Compare(Path(place.stored), _NEGATED[lookup], wanted))
             value = wanted.casefold() if lookup in _CASELESS else wanted
-            return Compare(Path(place.stored), lookup, value)
+            found: Node = Compare(Path(place.stored), lookup, value)
+            if lookup not in PARTS or declared is None:
+                return found
+            return And((found, _TYPE_TESTS[declared](Path(place.stored))))
         case Elements(place, quantifier, condition):
             return Element(Path(place.stored), quantifier, meaning(condition))
         case Both(children):
@@ -224,6 +239,6 @@ class Query:
         for name in self.values.names:
             if name is EACH:
                 found = found.each()
-            else:
-                found = path(name) if found is None else found[name]
+                continue
+            found = path(name) if found is None else found[name]
         return found

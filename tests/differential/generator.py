@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from docmap.query.paths import EACH, Digits, Path, getter
 from docmap.values import MISSING
 from tests.differential.asks import (
+    PARTS,
     Ask,
     Both,
     Contrary,
@@ -44,7 +46,12 @@ _TEXT: Final = (
     "icontains", "startswith", "istartswith", "endswith", "iendswith", "iexact", "matches",
     "matches_caseless", "like",
 )  # fmt: skip
-_PARTS: Final = ("contains", "contains_any", "contains_all")
+_DECLARED: Final[dict[str, Literal["list", "text"]]] = {
+    "list": "list",
+    "set": "list",
+    "str": "text",
+    "colour": "text",
+}
 _DATE_PARTS: Final = ("year", "month", "day", "weekday")
 
 
@@ -59,31 +66,31 @@ class Generator:
     def query(self) -> Query:
         rng = self.rng
         order: tuple[Order, ...] = ()
-        if rng.random() < 0.5:  # noqa: PLR2004
+        if rng.random() < 0.5:
             order = tuple(self._order() for _ in range(rng.choice((1, 1, 2, 3))))
         slices = tuple(self._slice() for _ in range(rng.choice((0, 0, 0, 1, 1, 2))))
         return Query(
-            condition=self.ask(rng.choice((0, 1, 2, 3, 4))) if rng.random() < 0.95 else None,  # noqa: PLR2004
-            where_not=rng.random() < 0.2,  # noqa: PLR2004
+            condition=self.ask(rng.choice((0, 1, 2, 3, 4))) if rng.random() < 0.95 else None,
+            where_not=rng.random() < 0.2,
             order=order,
             slices=slices,
-            values=self._values() if rng.random() < 0.3 else None,  # noqa: PLR2004
-            nulls=rng.random() < 0.5,  # noqa: PLR2004
+            values=self._values() if rng.random() < 0.3 else None,
+            nulls=rng.random() < 0.5,
         )
 
     def ask(self, depth: int) -> Ask:
         rng = self.rng
         chance = rng.random()
-        if depth == 0 or chance < 0.15:  # noqa: PLR2004
+        if depth == 0 or chance < 0.15:
             return self._leaf()
-        if chance < 0.3:  # noqa: PLR2004
+        if chance < 0.3:
             return Contrary(self.ask(depth - 1))
-        if chance < 0.45:  # noqa: PLR2004
+        if chance < 0.45:
             found = self._elements(depth)
             if found is not None:
                 return found
         children = tuple(self.ask(depth - 1) for _ in range(rng.choice((2, 2, 3))))
-        return (Both if rng.random() < 0.5 else Either)(children)  # noqa: PLR2004
+        return (Both if rng.random() < 0.5 else Either)(children)
 
     # -- places
 
@@ -98,14 +105,17 @@ class Generator:
         rng, kind = self.rng, self.root
         names: tuple[Any, ...] = ()
         stored: tuple[Any, ...] = ()
+        keyword = True
         if self.root.name not in {"model", "any"} or (names == () and self._elementary()):
             return Place((), ()), kind
         while True:
+            above = kind
             name, segment, kind = self._step(kind, stored)
+            keyword = keyword and not (isinstance(name, int) and above.name in UNTYPED)
             names, stored = (*names, name), (*stored, segment)
             deeper = {"model": 0.85, "dict": 0.7, "list": 0.2, "pair": 0.7, "any": 0.35}
             if rng.random() >= deeper.get(kind.name, 0):
-                return Place(names, stored), kind
+                return Place(names, stored, keyword), kind
 
     def _elementary(self) -> bool:
         """An element without a declared type may itself be compared."""
@@ -125,7 +135,7 @@ class Generator:
         if kind.name == "dict":
             key = rng.choice(self._keys_at(above) or DICT_KEYS)
             return key, key, kind.inner
-        if rng.random() < 0.15:  # noqa: PLR2004
+        if rng.random() < 0.15:
             index = rng.choice((0, 1))
             return index, index, ANY
         key = rng.choice(self._keys_at(above) or DICT_KEYS)
@@ -140,7 +150,7 @@ class Generator:
                 found.update(value)
             elif isinstance(value, list) and value:
                 found.add("0")
-        return sorted(found) if self.rng.random() < 0.9 else []  # noqa: PLR2004
+        return sorted(found) if self.rng.random() < 0.9 else []
 
     # -- conditions
 
@@ -150,21 +160,23 @@ class Generator:
             return None
         place, kind = self._place(lambda kind: kind.name in LISTS | UNTYPED)
         get = getter(Path(place.stored))
-        lists = [value for tree in self.trees if isinstance(value := get(tree), list)]
-        below = Generator(rng, kind.inner if kind.name in LISTS else ANY, sum(lists, []))
-        quantifier = rng.choice(("any", "any", "all"))
+        lists = (value for tree in self.trees if isinstance(value := get(tree), list))
+        elements = list(chain.from_iterable(lists))
+        below = Generator(rng, kind.inner if kind.name in LISTS else ANY, elements)
+        quantifier: Literal["any", "all"] = rng.choice(("any", "any", "all"))
         return Elements(place, quantifier, below.ask(min(depth - 1, 2)), rng.choice(_STYLES))
 
     def _leaf(self) -> Ask:
         place, kind = self._place()
         lookup = self.rng.choice(_lookups(kind))
         operand, wanted = self._operand(kind, lookup, Path(place.stored))
-        return Leaf(place, lookup, operand, wanted, self.rng.choice(_STYLES))
+        declared = _DECLARED.get(kind.name)
+        return Leaf(place, lookup, operand, wanted, self.rng.choice(_STYLES), declared)
 
     def _operand(self, kind: Kind, lookup: str, path: Path) -> tuple[Any, Any]:
         rng = self.rng
         if lookup in {"exists", "is_null"}:
-            flag = rng.random() < 0.5  # noqa: PLR2004
+            flag = rng.random() < 0.5
             return flag, flag
         if lookup in {"size", *_DATE_PARTS, "hour"}:
             number = rng.choice((0, 1, 2, 3, 12, 29, 2024, -1))
@@ -175,7 +187,7 @@ class Generator:
         if lookup in _TEXT:
             text = self._text(path)
             return text, text
-        if lookup in _PARTS:
+        if lookup in PARTS:
             return self._parts(kind, lookup, path)
         if lookup in {"in", "not_in"}:
             pairs = [self._value(kind, path) for _ in range(rng.choice((0, 1, 2, 3)))]
@@ -196,14 +208,14 @@ class Generator:
         stored = self._stored(path)
         if isinstance(stored, list):
             stored = next((one for one in stored if isinstance(one, str)), None)
-        if isinstance(stored, str) and self.rng.random() < 0.7:  # noqa: PLR2004
+        if isinstance(stored, str) and self.rng.random() < 0.7:
             return str(near(self.rng, stored))
         return self.rng.choice(TEXTS)
 
     def _parts(self, kind: Kind, lookup: str, path: Path) -> tuple[Any, Any]:
         pairs = []
         for _ in range(1 if lookup == "contains" else self.rng.choice((0, 1, 2))):
-            if kind.name in {"str", "colour"} or (kind.name in UNTYPED and self.rng.random() < 0.5):  # noqa: PLR2004
+            if kind.name in {"str", "colour"} or (kind.name in UNTYPED and self.rng.random() < 0.5):
                 text = self._text(path)
                 pairs.append((text, text))
             else:
@@ -220,12 +232,12 @@ class Generator:
         rng = self.rng
         if stored is None and path is not None:
             stored = self._stored(path)
-        if rng.random() < 0.06:  # noqa: PLR2004
+        if rng.random() < 0.06:
             return None, None
-        if _fits(kind, stored) and rng.random() < 0.65:  # noqa: PLR2004
-            value = near(rng, stored) if rng.random() < 0.3 else stored  # noqa: PLR2004
+        if _fits(kind, stored) and rng.random() < 0.65:
+            value = near(rng, stored) if rng.random() < 0.3 else stored
             value = value if _fits(kind, value) else stored
-        elif kind.name in UNTYPED and rng.random() < 0.5:  # noqa: PLR2004
+        elif kind.name in UNTYPED and rng.random() < 0.5:
             value = anything(rng)
         else:
             value = make(rng, kind)
@@ -242,7 +254,7 @@ class Generator:
         """The value as it is, or in another form that the field's own rule takes."""
         rng = self.rng
         wanted = logical(kind, value)
-        if rng.random() < 0.75:  # noqa: PLR2004
+        if rng.random() < 0.75:
             return value, wanted
         if kind.name in NUMBERS and isinstance(wanted, (int, float, Decimal)):
             return _other_number(rng, kind, wanted)
@@ -262,7 +274,7 @@ class Generator:
 
     def _order(self) -> Order:
         place, _ = self._place(lambda kind: kind.name in ORDERED | {"bool"})
-        return Order(place, self.rng.random() < 0.5)  # noqa: PLR2004
+        return Order(place, self.rng.random() < 0.5)
 
     def _slice(self) -> tuple[int | None, int | None]:
         rng, most = self.rng, len(self.trees)
@@ -272,9 +284,9 @@ class Generator:
 
     def _values(self) -> Place:
         rng = self.rng
-        if self.root.name == "model" and rng.random() < 0.3:  # noqa: PLR2004
+        if self.root.name == "model" and rng.random() < 0.3:
             name = rng.choice(("words", "numbers", "prices", "tags", "things", "moments"))
-            if rng.random() < 0.3:  # noqa: PLR2004
+            if rng.random() < 0.3:
                 return Place(("leaves", EACH, "size"), ("leaves", EACH, "size"))
             return Place((name, EACH), (name, EACH))
         place, _ = self._place(
@@ -288,9 +300,9 @@ def _lookups(kind: Kind) -> tuple[str, ...]:
     if kind.name in ORDERED:
         found += _RANGES + _RANGES
     if kind.name in {"str", "colour", *UNTYPED}:
-        found += _TEXT + _PARTS
+        found += _TEXT + PARTS
     if kind.name in LISTS:
-        found += _PARTS + _PARTS + ("size",)
+        found += PARTS + PARTS + ("size",)
     if kind.name in UNTYPED:
         found += ("size",)
     if kind.name in {"datetime", "fine", "date", *UNTYPED}:
@@ -328,14 +340,13 @@ def _other_number(rng: Random, kind: Kind, value: Any) -> tuple[Any, Any]:
         forms += [2**63, -(2**63) - 1, math.inf, -math.inf, Decimal("Infinity"), 10**400, 1e300]
         forms += [Decimal("0.1000000000000000055511151231257827021181583404541015625"), 0.1]
     number = rng.choice(forms)
-    if rng.random() < 0.1 and Decimal(number).is_finite():  # noqa: PLR2004
+    if rng.random() < 0.1 and Decimal(number).is_finite():
         return str(number), Decimal(str(number))
     return number, number
 
 
-def refused(rng: Random, model: Any) -> list[tuple[str, Callable[[Any], Any]]]:
+def refused(model: Any) -> list[tuple[str, Callable[[Any], Any]]]:
     """Queries that must be refused when they are built, with a name for each."""
-    del rng
     return _UNTYPED_REFUSALS + ([] if isinstance(model, str) else _TYPED_REFUSALS)
 
 

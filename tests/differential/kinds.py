@@ -58,7 +58,7 @@ def make(rng: Random, kind: Kind, depth: int = 0) -> Any:
     """A random Python value of a kind, often one at which engines differ."""
     if kind.name in POOLS:
         value = rng.choice(POOLS[kind.name])
-        return near(rng, value) if rng.random() < 0.15 and type(value) in _PLAIN else value  # noqa: PLR2004
+        return near(rng, value) if rng.random() < 0.15 and type(value) in _PLAIN else value
     if kind.name == "list":
         return [make(rng, kind.inner, depth + 1) for _ in range(rng.choice((0, 1, 1, 2, 2, 3)))]
     if kind.name == "set":
@@ -79,12 +79,12 @@ _PLAIN: Final = frozenset({int, float, Decimal, str, date, timedelta, UUID, byte
 
 
 def _instance(rng: Random, kind: Kind, depth: int) -> Any:
-    given = {}
+    given: dict[str, Any] = {}
     for name, (_, inner) in kind.fields.items():
         chance = rng.random()
-        if chance < 0.12 or (inner.name == "model" and depth > 1):  # noqa: PLR2004
+        if chance < 0.12 or (inner.name == "model" and depth > 1):
             given[name] = [] if inner.name == "list" else None
-        elif chance > 0.25:  # noqa: PLR2004 - the others keep their default
+        elif chance > 0.25:
             given[name] = make(rng, inner, depth + 1)
     assert kind.model is not None
     return kind.model(**given)
@@ -93,13 +93,13 @@ def _instance(rng: Random, kind: Kind, depth: int) -> Any:
 def anything(rng: Random, depth: int = 0) -> Any:
     """A value for a place without a declared type."""
     chance = rng.random()
-    if chance < 0.1:  # noqa: PLR2004
+    if chance < 0.1:
         return None
-    if chance < 0.7 or depth > 2:  # noqa: PLR2004
+    if chance < 0.7 or depth > 2:
         return make(rng, rng.choice(_PORTABLE))
-    if chance < 0.85:  # noqa: PLR2004
+    if chance < 0.85:
         return [anything(rng, depth + 1) for _ in range(rng.choice((0, 1, 2)))]
-    if chance < 0.9:  # noqa: PLR2004 - a user's own object that looks like docmap's mark of a type
+    if chance < 0.9:
         return rng.choice([{"$decimal": "1.10"}, {"$date": "x"}, {"$dict": []}, {"$oid": 1}])
     keys = rng.sample(DICT_KEYS, rng.choice((0, 1, 2)))
     return {key: anything(rng, depth + 1) for key in keys}
@@ -131,6 +131,6 @@ def logical(kind: Kind, value: Any) -> Any:
     if type(value) is float:
         return value + 0.0
     if type(value) is Decimal:
-        return value if value else abs(value)
+        return value or abs(value)
     assert isinstance(value, (bool, int, str, bytes, date, time, timedelta, UUID, ObjectId))
     return value

@@ -1,11 +1,11 @@
-"""What a query must answer, from the documents' logical values and the reference functions alone."""
+"""What a query must answer: from the logical values, by the reference functions alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from docmap.query.evaluate import distinct_values, predicate
+from docmap.query.evaluate import Predicate, distinct_values, predicate
 from docmap.query.nodes import Node, Not
 from docmap.query.paths import Path, getter
 from docmap.values import order_key
@@ -15,26 +15,29 @@ from tests.differential.zoo import Record
 
 def answer(query: Query, records: Sequence[Record]) -> list[Record]:
     """The matching records; in the promised order, if one is, and cut by the slices."""
-    found = [record for record in records if matches(query, record)]
+    matches = condition(query)
+    found = [record for record in records if matches(record.values)]
     if not query.ordered:
         return found
-    descending = query.order[-1].descending if query.order else False
-    terms = [(Path(order.place.stored), order.descending) for order in query.order]
+    terms: dict[Path, bool] = {}
+    for order in query.order:
+        terms.setdefault(Path(order.place.stored), order.descending)
+    descending = list(terms.values())[-1] if terms else False
     # Sorting is stable: the last criterion first, the key before it.
-    for place, reverse in reversed([*terms, (Path(("id",)), descending)]):
+    for place, reverse in reversed([*terms.items(), (Path(("id",)), descending)]):
         get = getter(place)
-        found.sort(key=lambda record: order_key(get(record.values)), reverse=reverse)  # noqa: B023
+        found.sort(key=lambda record: order_key(get(record.values)), reverse=reverse)
     for start, stop in query.slices:
         found = found[start:stop]
     return found
 
 
-def matches(query: Query, record: Record) -> bool:
-    """True if the query's condition holds for the record."""
+def condition(query: Query) -> Predicate:
+    """The query's condition by the reference functions."""
     if query.condition is None:
-        return True
+        return lambda _: True
     node: Node = meaning(query.condition)
-    return predicate(Not(node) if query.where_not else node)(record.values)
+    return predicate(Not(node) if query.where_not else node)
 
 
 def values(query: Query, records: Sequence[Record]) -> list[Any]:

@@ -49,13 +49,14 @@ DECIMALS: Final = tuple(
     )
 )
 TEXTS: Final = (
-    "", " ", "a", "A", "b", "ab", "abc", "aB", "Ab", "b ", "é", "e\u0301", "É", "İ", "i̇", "i", "ı", "I",
-    "ſ", "s", "S", "ß", "ss", "SS", "K", "k", "ﬁ", "fi", "Σ", "ς", "σ", "ά", "ΐ", "😀", "a😀b",
+    "", " ", "a", "A", "b", "ab", "abc", "aB", "Ab", "b ", "é", "e\u0301", "É", "İ", "i̇", "i", "ı",
+    "I", "ſ", "s", "S", "ß", "ss", "SS", "K", "k", "ﬁ", "fi", "Σ", "ς", "σ", "ά", "ΐ", "😀", "a😀b",
     "\uffff", "\U00010000", "\ue000", "%", "_", "\\", "100%", "a_b", "a%b", "axb", "a\\b", "a\\%",
     "'", '"', "a'b", 'a"b', "$", "$gt", '{"a":1}', '{"$gt": ""}', "[1]", '"x"', "null", "true", "1",
     "0", "01", "1.0", "1.5", "1e3", "-5", "10", "2024-01-31", "2024-02-29T00:00:00.000000Z",
-    "12:00:00.000000", "nan", "Infinity", "\n", "a\nb", "\t", "a\r\n", "\x01", "\x1f", "\x7f", "\x85",
-    "\u2028", "\ufeff", "*", "a*", "?", "[a-z]", "a.b", "red", "Rot", "x" * 40, "abab", "1 1",
+    "12:00:00.000000", "nan", "Infinity", "\n", "a\nb", "\t", "a\r\n", "\x01", "\x1f",
+    "\x7f", "\x85", "\u2028", "\ufeff", "*", "a*", "?", "[a-z]", "a.b", "red", "Rot", "x" * 40,
+    "abab", "1 1",
 )  # fmt: skip
 EAST: Final = timezone(timedelta(hours=5, minutes=30))
 MOMENTS: Final = (
@@ -109,17 +110,17 @@ OBJECT_IDS: Final = (
 BYTES: Final = (b"", b"\x00", b"a", b"ab", b"\xff", b"\xff\x00", b"A")
 DICT_KEYS: Final = (
     "", "a", "b", "k", "size", "name", "0", "1", "01", "-1", "a.b", "$gt", "$", 'q"uote', "a'b",
-    "back\\slash", "é", "e\u0301", "😀", "\x01", "\n", "a b", "_x", "x__y", "[0]", "#", "id", "equals",
-    "$decimal", "%", "$.a", "a[0]", "*",
+    "back\\slash", "é", "e\u0301", "😀", "\x01", "\n", "a b", "_x", "x__y", "[0]", "#", "id",
+    "equals", "$decimal", "%", "$.a", "a[0]", "*",
 )  # fmt: skip
 PATTERNS: Final = (
     "", "a", "^a", "b$", "^$", "[a-c]+", "[^a]", r"\d+", r"^\d+$", r"\w", r"\W", r"\s", "a|b", ".",
-    "^.{2,3}$", "é", "(ab)+", r"\b1\b", "^[A-Z]", r"\.", r"\\", "%", "s", "k", "(?i)ab", "^a.b$", "i",
-    "^(?:a|ab)b?$", "[é-ü]", "😀", r"\n",
+    "^.{2,3}$", "é", "(ab)+", r"\b1\b", "^[A-Z]", r"\.", r"\\", "%", "s", "k", "(?i)ab", "^a.b$",
+    "i", "^(?:a|ab)b?$", "[é-ü]", "😀", r"\n",
 )  # fmt: skip
 LIKES: Final = (
-    "", "%", "_", "__", "a%", "%b", "%b%", "a_b", r"a\%b", r"a\_b", "\\\\", r"%\%", r"100\%", "é", "É",
-    "é%", "%😀%", "A%", "a%b%", "[%", "x%x", "%\n%", "_\n_", "'%", "k", "İ", "_%", "%%",
+    "", "%", "_", "__", "a%", "%b", "%b%", "a_b", r"a\%b", r"a\_b", "\\\\", r"%\%", r"100\%", "é",
+    "É", "é%", "%😀%", "A%", "a%b%", "[%", "x%x", "%\n%", "_\n_", "'%", "k", "İ", "_%", "%%",
 )  # fmt: skip
 
 POOLS: Final[Mapping[str, Sequence[Any]]] = {
@@ -173,7 +174,7 @@ def _decimal(rng: Random, value: Decimal) -> Decimal:
 def _moment(rng: Random, value: datetime) -> datetime:
     unit = rng.choice([timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(hours=1)])
     moved = value + unit * rng.choice([1, -1])
-    return moved if 1 < moved.year < 9999 else value  # noqa: PLR2004 - another zone may follow
+    return moved if 1 < moved.year < 9999 else value
 
 
 _NEAR: Final[Mapping[type, Callable[[Random, Any], Any]]] = {
@@ -186,5 +187,5 @@ _NEAR: Final[Mapping[type, Callable[[Random, Any], Any]]] = {
     datetime: _moment,
     date: lambda rng, value: value + timedelta(days=rng.choice([1, -1])),
     timedelta: lambda rng, value: value + timedelta(microseconds=rng.choice([-1, -2])),
-    UUID: lambda rng, value: UUID(int=value.int ^ 1),
+    UUID: lambda _, value: UUID(int=value.int ^ 1),
 }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from random import Random
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from docmap import BigInt, Document, Index, ObjectId, Precision, Stored
 from docmap.values import order_key
 from tests.differential.kinds import ANY, SCALARS, Kind, anything, listed, logical, make
-from tests.differential.pools import DATES, INTS, MOMENTS, OBJECT_IDS, TEXTS, UUIDS, Colour, Level
+from tests.differential.pools import Colour, Level
 
 
 class Leaf(BaseModel):
@@ -23,7 +25,7 @@ class Leaf(BaseModel):
     amount: Annotated[Decimal | None, Stored('the "amount"')] = None
     at: datetime | None = None
     leaf: Leaf | None = None
-    parts: list[str] = []
+    parts: list[str] = Field(default=[])
 
 
 _INDEXES: Final = [
@@ -67,20 +69,20 @@ class Fields(Document, abstract=True):
     colour: Colour | None = None
     level: Level | None = None
     inner: Leaf | None = None
-    leaves: list[Leaf] = []
-    words: list[str] = []
-    numbers: list[int | None] = []
-    ratios: list[float] = []
-    prices: list[Decimal] = []
-    moments: list[datetime] = []
-    tags: set[str] = set()
-    grid: list[list[int]] = []
-    box: dict[str, int] = {}
-    costs: dict[str, Decimal] = {}
-    shelves: dict[str, Leaf] = {}
+    leaves: list[Leaf] = Field(default=[])
+    words: list[str] = Field(default=[])
+    numbers: list[int | None] = Field(default=[])
+    ratios: list[float] = Field(default=[])
+    prices: list[Decimal] = Field(default=[])
+    moments: list[datetime] = Field(default=[])
+    tags: set[str] = Field(default=set())
+    grid: list[list[int]] = Field(default=[])
+    box: dict[str, int] = Field(default={})
+    costs: dict[str, Decimal] = Field(default={})
+    shelves: dict[str, Leaf] = Field(default={})
     pair: tuple[str, int] | None = None
     thing: Any = None
-    things: list[Any] = []
+    things: list[Any] = Field(default=[])
     either: int | str | None = None
     mixed: Decimal | str | None = None
 
@@ -90,7 +92,7 @@ class Early(Document, abstract=True):
 
     whole: int | None = None
     word: str | None = None
-    leaves: list[Leaf] = []
+    leaves: list[Leaf] = Field(default=[])
 
 
 LEAF: Final = Kind(
@@ -169,15 +171,6 @@ _FOREIGN: Final[dict[str, tuple[Any, ...]]] = {
     "pair": (["a"], "ab", [1, "a"], ["a", 1, 2]),
 }
 
-_KEYS: Final[dict[str, tuple[Any, ...]]] = {
-    "str": TEXTS,
-    "int": INTS,
-    "uuid": UUIDS,
-    "objectid": OBJECT_IDS,
-    "datetime": MOMENTS,
-    "date": DATES,
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Family:
@@ -190,19 +183,46 @@ class Family:
     foreign: Any = None
 
     @property
+    def name(self) -> str:
+        """The collection's name."""
+        return str(self.model.__docmap_schema__.collection if self.foreign else self.model)
+
+    @property
     def root(self) -> Kind:
+        """The kind of the documents."""
         if self.foreign is None:
             return ANY
         return Kind("model", fields={"id": ("id", SCALARS[self.key]), **FIELDS}, model=self.model)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """A document, the class or collection it is written by, and its logical values."""
 
     writer: Any
     document: Any
-    values: dict[str, Any]
+    kind: Kind | None = field(default=None, repr=False)
+    """What the writer knows of it; None if it is stored as it is written."""
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The logical values by storage name."""
+        if self.kind is None:
+            stored = {**self.document.model_extra, "id": self.document.id}
+            return dict(logical(ANY, stored))
+        return dict(logical(self.kind, self.document))
+
+    def simpler(self) -> Iterator[Record]:
+        """The record with a field less."""
+        if isinstance(self.document, dict):
+            for name in self.document.keys() - {"id"}:
+                fewer = {key: one for key, one in self.document.items() if key != name}
+                yield Record(self.writer, fewer, self.kind)
+            return
+        given = {name: getattr(self.document, name) for name in self.document.model_fields_set}
+        for name in given.keys() - {"id"}:
+            fewer = {key: one for key, one in given.items() if key != name}
+            yield Record(self.writer, self.writer(**fewer), self.kind)
 
     @property
     def key(self) -> Any:
@@ -227,18 +247,19 @@ def family(key: str, annotation: Any, *, indexed: bool) -> Family:
     )
 
 
-FAMILIES: Final = tuple(
-    family(key, annotation, indexed=indexed)
-    for indexed in (False, True)
-    for key, annotation in (
-        ("str", str),
-        ("int", int),
-        ("uuid", UUID),
-        ("objectid", ObjectId),
-        ("datetime", datetime),
-        ("date", date),
-    )
-) + (Family("any", "untyped"),)
+_KEY_TYPES: Final = {
+    "str": str,
+    "int": int,
+    "uuid": UUID,
+    "objectid": ObjectId,
+    "datetime": datetime,
+    "date": date,
+}
+FAMILIES: Final = (
+    *(family(*key, indexed=False) for key in _KEY_TYPES.items()),
+    *(family(*key, indexed=True) for key in _KEY_TYPES.items()),
+    Family("any", "untyped"),
+)
 
 
 def documents(rng: Random, of: Family, count: int) -> list[Record]:
@@ -257,30 +278,29 @@ def _record(rng: Random, of: Family) -> Record:
         return _untyped(rng, of)
     key = make(rng, SCALARS[of.key])
     chance = rng.random()
-    if chance < 0.12:  # noqa: PLR2004
+    if chance < 0.12:
         names = rng.sample(sorted(_FOREIGN), rng.randint(1, 12))
         values = {name: rng.choice(_FOREIGN[name]) for name in names}
-        stored = {"id": logical(SCALARS[of.key], key), **values}
-        return Record(of.foreign, of.foreign(id=key, **values), stored)
-    writer = of.older if chance < 0.25 else of.model  # noqa: PLR2004
+        return Record(of.foreign, of.foreign(id=key, **values))
+    writer = of.older if chance < 0.25 else of.model
     names = [name for name in FIELDS if name in writer.model_fields]
-    given = {}
+    given: dict[str, Any] = {}
     for name in names:
         chance = rng.random()
-        if chance < 0.1 and not writer.model_fields[name].default_factory:  # noqa: PLR2004
+        if chance < 0.1 and not writer.model_fields[name].default_factory:
             given[name] = writer.model_fields[name].get_default(call_default_factory=True)
-        elif chance > 0.35:  # noqa: PLR2004 - the others keep their default
+        elif chance > 0.35:
             given[name] = make(rng, FIELDS[name][1])
     document = writer(id=key, **given)
     kind = Kind("model", fields={n: f for n, f in of.root.fields.items() if n in {"id", *names}})
-    return Record(writer, document, logical(kind, document))
+    return Record(writer, document, kind)
 
 
 def _untyped(rng: Random, of: Family) -> Record:
     kind = SCALARS[rng.choice(["str", "str", "int", "uuid", "objectid"])]
     names = rng.sample(_UNTYPED_NAMES, rng.randint(0, 6))
     row = {"id": make(rng, kind), **{name: anything(rng) for name in names}}
-    return Record(of.model, row, logical(ANY, row))
+    return Record(of.model, row, ANY)
 
 
 _UNTYPED_NAMES: Final = (

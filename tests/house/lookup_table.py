@@ -36,11 +36,11 @@ class Sample(Document, indexes=["text", "number", "at", "day", "tags"]):
 
 # One or more conditions for each lookup; a second one is named by what is special about it.
 CASES: Final[Mapping[str, Mapping[str, tuple[str, Any]]]] = {
-    "equals": {"": ("text", "x")},
+    "equals": {"a text": ("text", "x"), "a number": ("number", 5), "`None`": ("text", None)},
     "not_equals": {"": ("text", "x")},
     "in": {"": ("text", ["x", "y"])},
     "not_in": {"": ("text", ["x", "y"])},
-    "gt": {"": ("number", 5)},
+    "gt": {"a number": ("number", 5), "a text": ("text", "x")},
     "gte": {"": ("number", 5)},
     "lt": {"": ("number", 5)},
     "lte": {"": ("number", 5)},
@@ -128,7 +128,12 @@ def in_page(text: str) -> str:
 def write(page: Path = PAGE) -> None:
     """Put the table of today into the page."""
     text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace(in_page(text), table()), encoding="utf-8")
+    old = _placed(in_page(text))
+    page.write_text(text.replace(old, _placed(table())), encoding="utf-8")
+
+
+def _placed(content: str) -> str:
+    return f"{BEGIN}\n\n{content}\n\n{END}"
 
 
 if __name__ == "__main__":

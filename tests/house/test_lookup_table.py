@@ -25,7 +25,7 @@ def test_each_lookup_is_explained_in_the_page() -> None:
 
 def test_the_table_is_written_where_it_belongs(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n\n{lookup_table.BEGIN}\n\nold\n\n{lookup_table.END}\n\nafter\n")
+    page.write_text(f"before\n\n{lookup_table.BEGIN}\n\ne\n\n{lookup_table.END}\n\nafter\n")
     write(page)
     text = page.read_text(encoding="utf-8")
     assert in_page(text) == table()

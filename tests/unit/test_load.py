@@ -42,14 +42,12 @@ def test_an_adapter_is_found_by_its_entry_point() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("fakee://", "no storage engine has the scheme 'fakee'; did you mean 'fake'.* Known are: "),
+        ("fakee://", "no storage engine has the scheme 'fakee'; did you mean 'fake'.* Installed are: "),
         ("postgres://h", "did you mean 'postgresql'"),
         ("sqlite3://", "did you mean 'sqlite'"),
-        ("zzzzzzz://", "the scheme 'zzzzzzz'. Known are: fake, leveldb, memory, mine, mongodb"),
-        ("leveldb:///x", r"no adapter installed: pip install 'docmap\[leveldb\]'"),
-        ("postgresql://h", r"no adapter installed: pip install 'docmap\[postgresql\]'"),
-        ("rqlite://h", r"no adapter installed: pip install 'docmap\[rqlite\]'"),
-        ("shelve:///x", "comes with docmap itself: pip install --force-reinstall docmap"),
+        ("zzzzzzz://", "the scheme 'zzzzzzz'. Installed are: fake, memory, mine, mongodb"),
+        ("leveldb:///x", "this version of docmap has no adapter for leveldb://. Installed are: "),
+        ("shelve:///x", "this version of docmap has no adapter for shelve://. Installed are: "),
         ("tinydb:///x", r"needs the module a_driver_that_is_not_there.*'docmap\[tinydb\]'"),
         ("mine://", "needs the module my_adapter_is_not_there.*: install what provides it"),
         ("sqlite://app.db", "takes no host, and .* three slashes: sqlite:///app.db"),
@@ -60,6 +58,12 @@ def test_an_adapter_is_found_by_its_entry_point() -> None:
 def test_what_cannot_be_loaded_says_what_to_do(url: str, message: str) -> None:
     with pytest.raises(InvalidConfig, match=message):
         load(url)
+
+
+def test_an_adapter_that_an_extra_brings_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docmap.storage.load._extras", lambda: frozenset({"rqlite"}))
+    with pytest.raises(InvalidConfig, match=r"no adapter installed: pip install 'docmap\[rqlite\]'"):
+        load("rqlite://h")
 
 
 def test_the_missing_driver_is_the_cause() -> None:

@@ -1,0 +1,25 @@
+"""The engines that are compared with the oracle, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from docmap import BaseStorageAdapter, connect
+from tests.differential.adapters import ScanOnlyStorage, SupersetStorage
+
+
+def _connected(storage: BaseStorageAdapter) -> BaseStorageAdapter:
+    storage.connect()
+    return storage
+
+
+ENGINES: Final[Mapping[str, Callable[[Path], BaseStorageAdapter]]] = {
+    "memory": lambda _: connect("memory://"),
+    "sqlite": lambda _: connect("sqlite://"),
+    "sqlite-file": lambda directory: connect(f"sqlite:///{directory / 'zoo.db'}"),
+    "scan-only": lambda _: _connected(ScanOnlyStorage()),
+    "superset": lambda _: _connected(SupersetStorage()),
+}
+TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file")

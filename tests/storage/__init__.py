@@ -1,0 +1,1 @@
+"""Tests of the storage face: what every storage does, whatever its engine."""

@@ -1,0 +1,48 @@
+"""The storages that a test can run on: the fixtures `db`, `full` and `second`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from docmap import BaseStorageAdapter, connect
+from tests.storage.bare import Bare
+
+
+def _bare() -> BaseStorageAdapter:
+    storage = Bare()
+    storage.connect()
+    return storage
+
+
+MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
+    "memory": lambda _: connect("memory://"),
+    "sqlite": lambda _: connect("sqlite://"),
+    "file": lambda path: connect(f"sqlite:///{path / 'test.db'}"),
+    "bare": lambda _: _bare(),
+}
+FULL: Final = ("memory", "sqlite", "file")  # with transactions, counters and indexes
+
+
+@pytest.fixture(params=MAKERS)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorageAdapter]:
+    """A fresh storage of each kind, the smallest adapter included."""
+    with MAKERS[request.param](tmp_path) as storage:
+        yield storage
+
+
+@pytest.fixture(params=FULL)
+def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorageAdapter]:
+    """A fresh storage of each engine with transactions, counters and indexes."""
+    with MAKERS[request.param](tmp_path) as storage:
+        yield storage
+
+
+@pytest.fixture
+def second() -> Iterator[BaseStorageAdapter]:
+    """A storage beside the one that is tested."""
+    with connect("memory://") as storage:
+        yield storage
