@@ -109,6 +109,15 @@ class Table:
         """For each class the statements that `fill_lists` runs."""
         return {}
 
+    @property
+    def types(self) -> dict[tuple[str, ...], str]:
+        """The paths at which all values have one type, with that type."""
+        return {
+            tuple(json.loads(path)): kind
+            for path, kind in self.shape.items()
+            if not kind.startswith(MIXED)
+        }
+
     def trusts(self, path: Path, kind: FieldType) -> bool:
         """True if everything stored at `path` is of this type, or null."""
         return not self.dirty and self.shape.get(_path_text(path.segments)) == kind.kind

@@ -148,6 +148,11 @@ class SQLiteStorage(BaseStorageAdapter):
     def _table(self, schema: Schema) -> Table | None:
         return self._known.table(self._connections, schema.collection)
 
+    def _shape(self, collection: str) -> dict[tuple[str, ...], str]:
+        with self._reading() as connection:
+            table = read_table(connection, collection)
+        return table.types if table is not None and not table.dirty else {}
+
     # -- what the lookups ask
 
     def places(self, schema: Schema) -> dict[Any, Any]:

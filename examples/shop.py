@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from docmap import BaseStorageAdapter, Document, Index, Indexed, Q, col, connect
 
@@ -34,7 +34,7 @@ class Order(
     status: str = "new"
     total: Decimal
     created_at: datetime
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
 
 
 def orders() -> list[Order]:
@@ -46,7 +46,7 @@ def orders() -> list[Order]:
             number=f"A-{number:03}",
             customer=Customer(name=names[number % 4], country=countries[number % 4]),
             status=["new", "paid", "shipped"][number % 3],
-            total=Decimal(number * 1995) / 100,
+            total=number * Decimal("19.95"),
             created_at=datetime(2024, 3, number, 9, 30, tzinfo=UTC),
             tags=["gift"] if number % 5 == 0 else [],
         )
@@ -63,7 +63,9 @@ def run(db: BaseStorageAdapter) -> list[object]:
     newest = paid.order_by("-created_at")[:3]
     print("The newest paid orders from Germany:")
     for order in newest:
-        print(f"  {order.number}  {order.created_at:%d %B %Y}  {order.total:>8}  {order.customer.name}")
+        print(
+            f"  {order.number}  {order.created_at:%d %b %Y}  {order.total:>6}  {order.customer.name}"
+        )
 
     gifts_or_large = db.find(Order, col(Order.tags).contains("gift") | (Order.total >= 200))
     without_austria = gifts_or_large.where_not(customer__country="AT").order_by("number")

@@ -51,7 +51,7 @@ def _not_json(name: str) -> Any:
 
 def query(storage: BaseStorageAdapter, arguments: Namespace) -> Any:
     """The query of a command's CONDITIONs, and of its order and slice if it has them."""
-    found = storage.find(arguments.collection)
+    found = storage.find(storage.describe(arguments.collection))
     for wanted in arguments.conditions:
         found = found.where(**{wanted.name: wanted.value})
     for unwanted in arguments.conditions_not:

@@ -106,7 +106,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
         schema, state = schema_of_class(type(self)), state_of(self)
         if state is None:
             return frozenset(schema.root.fields)
-        then, now = from_json(state.data), from_json(schema.codec.dump(self))
+        # What was loaded is written as a save would write it: its unknown fields are not ours.
+        loaded = schema.codec.dump(schema.codec.decode(state.data))
+        then, now = from_json(loaded), from_json(schema.codec.dump(self))
         return frozenset(
             name
             for name, field in schema.root.fields.items()

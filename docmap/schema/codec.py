@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import (
     PydanticSerializationError,
     SchemaSerializer,
@@ -15,12 +15,23 @@ from pydantic_core import (
 )
 
 from docmap.errors import InvalidRecord, InvalidValue
-from docmap.schema.diagnose import find_fault, first_error
-from docmap.schema.leaves import noted
+from docmap.schema.align import write_back
+from docmap.schema.diagnose import (
+    TOO_DEEP,
+    Fault,
+    dotted,
+    find_fault,
+    find_flaw,
+    find_subclass,
+    first_error,
+    python_path,
+)
+from docmap.schema.leaves import Change, noted
 from docmap.schema.readers import Readers
+from docmap.schema.shape import Shape
 from docmap.schema.types import FieldType
 from docmap.schema.wire import Reader, tagged, untagged
-from docmap.values import MAX_BYTES, MAX_DEPTH, bson_size, normal
+from docmap.values import MAX_BYTES, MAX_DEPTH, Unportable, bson_size, portable
 
 _CERTAINLY_SMALL = 1_500_000
 
@@ -28,7 +39,19 @@ _CERTAINLY_SMALL = 1_500_000
 class Codec:
     """Encodes and decodes the documents of one model, or plain dicts where there is none."""
 
-    __slots__ = ("_fields", "_model", "_recheck", "_root", "_to_json", "_validate", "collection")
+    __slots__ = (
+        "_deep",
+        "_fields",
+        "_model",
+        "_moments",
+        "_nested",
+        "_overlapping",
+        "_recheck",
+        "_root",
+        "_to_json",
+        "_validate",
+        "collection",
+    )
 
     def __init__(self, collection: str, root: FieldType, *, recheck: bool) -> None:
         self.collection = collection
@@ -36,14 +59,17 @@ class Codec:
         self._model = root.annotation if root.kind == "model" else None
         self._recheck = recheck
         self._fields: Mapping[str, Reader | None] = {}
+        shape = Shape.of(root)
+        self._deep, self._overlapping = shape.deep, shape.overlapping
+        self._nested, self._moments = shape.nested, shape.moments
         if self._model is not None:
             # The prebuilt validators of nested models would bring back what they validate
             # and how they print themselves.
             self._validate: Callable[[Any], Any] = SchemaValidator(
-                root.core, _use_prebuilt=False
+                root.schema, _use_prebuilt=False
             ).validate_json
             self._to_json: Callable[..., bytes] = SchemaSerializer(
-                root.core, _use_prebuilt=False
+                root.schema, _use_prebuilt=False
             ).to_json
             self._fields = Readers().fields(root)
 
@@ -54,10 +80,14 @@ class Codec:
         """
         if self._model is None:
             return self._encode_plain(document)
-        noted.changed = False
-        data = self.dump(document)
-        if noted.changed or self._recheck:
-            write_back(document, self._read_back(data), self._root)
+        changes: list[Change] = []
+        outer, noted.changes = noted.changes, changes
+        try:
+            data = self.dump(document)
+        finally:
+            noted.changes = outer
+        if changes or self._recheck:
+            self._align(document, data, changes)
         return data
 
     def dump(self, document: Any) -> bytes:
@@ -65,12 +95,20 @@ class Codec:
         try:
             data = self._to_json(document, by_alias=True, warnings="error")
         except (PydanticSerializationError, RecursionError) as error:
-            raise self._fault(document) from error
+            fault = find_fault(document, self._root) or ((), "cannot be stored")
+            raise self._refused(fault) from error
+        if self._overlapping:
+            self._refuse_subclasses(document)
+        for model in self._nested:
+            # Only a class that has subclasses can meet an instance of one.
+            if model.__subclasses__():
+                self._refuse_subclasses(document)
+                break
         self.check(data)
         return data
 
     def decode(self, data: bytes | str) -> Any:
-        """The document that was stored as `data`: types and constraints checked, validators not run.
+        """The document stored as `data`: types and constraints checked, validators not run.
 
         Raises InvalidRecord naming the field that does not fit.
         """
@@ -101,7 +139,7 @@ class Codec:
 
     def unfit(self, error: ValidationError) -> InvalidRecord:
         """The error of a stored record that does not fit its class."""
-        field, reason = first_error(error)
+        field, reason = first_error(error, self._root)
         return InvalidRecord(
             f"a record of {self.collection} does not fit {self._root.label}: {field} "
             f"{reason}; change the class, or mend the record with the help of raw()",
@@ -111,16 +149,25 @@ class Codec:
 
     def check(self, data: bytes) -> None:
         """Raise InvalidValue for what only shows in the whole: NUL, depth, size."""
-        nul = b"\\u0000" in data
-        deep = data.count(b"[") + data.count(b"{") > MAX_DEPTH
-        if nul or deep:
-            normal(from_json(data))
-        if len(data) > _CERTAINLY_SMALL and bson_size(from_json(data)) > MAX_BYTES:
+        nul = b"\\" in data and b"\\u0000" in data
+        if nul or (self._deep and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
+            self._check_tree(data)
+        if len(data) > _CERTAINLY_SMALL and bson_size(self.tree(data)) > MAX_BYTES:
             raise InvalidValue(
-                f"the document for {self.collection} is larger than {MAX_BYTES:,} bytes: split "
-                "it, or keep large parts in an object store",
+                f"the {self._label} to be stored is larger than {MAX_BYTES:,} bytes: split it, or "
+                "keep large parts in an object store; nothing was written",
                 collection=self.collection,
             )
+
+    def _check_tree(self, data: bytes) -> None:
+        try:
+            tree = self.tree(data)
+        except ValueError as error:  # beyond what JSON readers take, and so far beyond ours
+            raise self._refused(((), TOO_DEEP)) from error
+        fault = find_flaw(tree)
+        if fault is not None:
+            path, reason = fault
+            raise self._refused((tuple(python_path(self._root, path)), reason))
 
     def _encode_plain(self, document: Any) -> bytes:
         if not isinstance(document, Mapping):
@@ -129,48 +176,50 @@ class Codec:
                 f"{type(document).__name__}",
                 collection=self.collection,
             )
-        data = to_json(tagged(normal(document)))
+        try:
+            data = to_json(tagged(portable(document)))
+        except Unportable as fault:
+            raise self._refused((tuple(reversed(fault.segments)), fault.reason)) from fault
+        except PydanticSerializationError as error:
+            raise self._refused(((), TOO_DEEP)) from error
         self.check(data)
         return data
+
+    def _align(self, document: Any, data: bytes, changes: Sequence[Change]) -> None:
+        """Bring the document in line with what is stored."""
+        held = document.__dict__
+        if not self._recheck:
+            cut = {id(change[0]): change[1] for change in changes if change is not None}
+            moments = {n: cut[id(held[n])] for n in self._moments if id(held.get(n)) in cut}
+            if len(moments) == len(changes):
+                held.update(moments)
+                return
+        write_back(document, self._read_back(data), self._root)
 
     def _read_back(self, data: bytes) -> Any:
         try:
             return self._validate(data)
         except ValidationError as error:
-            field, reason = first_error(error)
+            field, reason = first_error(error, self._root)
             raise InvalidValue(
-                f"{self._root.label}.{field} {reason}; nothing was written",
+                f"{self._label}.{field} {reason}; nothing was written",
                 collection=self.collection,
                 field=field,
             ) from error
 
-    def _fault(self, document: Any) -> InvalidValue:
-        field, reason = find_fault(document, self._root) or ("the document", "cannot be stored")
-        place = f"{self._root.label}.{field}" if field else self._root.label
+    def _refuse_subclasses(self, document: Any) -> None:
+        fault = find_subclass(document, self._root)
+        if fault is not None:
+            raise self._refused(fault)
+
+    def _refused(self, fault: Fault) -> InvalidValue:
+        path, reason = fault
+        field = dotted(path)
+        place = f"{self._label}.{field}" if field else self._label
         return InvalidValue(
-            f"{place} {reason}; nothing was written",
-            collection=self.collection,
-            field=field,
+            f"{place} {reason}; nothing was written", collection=self.collection, field=field
         )
 
-
-def write_back(held: BaseModel, stored: BaseModel, kind: FieldType) -> None:
-    """Bring `held` in line with what was stored, nested models in place."""
-    for name, entry in kind.fields.items():
-        ours, theirs = held.__dict__.get(name), stored.__dict__.get(name)
-        held.__dict__[name] = _merged(ours, theirs, entry.type)
-
-
-def _merged(ours: Any, theirs: Any, kind: FieldType) -> Any:
-    if kind.kind == "model" and type(ours) is type(theirs) and hasattr(ours, "__dict__"):
-        write_back(ours, theirs, kind)
-        return ours
-    if kind.kind == "list" and type(ours) is list and type(theirs) is list:
-        if len(ours) == len(theirs):
-            item = kind.element(0)
-            theirs = [
-                _merged(a, b, item) if item else b for a, b in zip(ours, theirs, strict=True)
-            ]
-        ours[:] = theirs
-        return ours
-    return theirs
+    @property
+    def _label(self) -> str:
+        return self._root.label if self._model is not None else self.collection

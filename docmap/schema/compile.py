@@ -57,10 +57,6 @@ class Compiled(NamedTuple):
     root: FieldType
     recheck: bool
     """A stored document may break a limit, or come back unequal, unless it is read back."""
-    nested: tuple[type, ...]
-    """The models inside: an instance of a subclass of one would lose what it adds."""
-    overlapping: bool
-    """An extra field may have the storage name of a declared one."""
 
 
 def compile_model(
@@ -72,7 +68,7 @@ def compile_model(
     """
     compiler = Compiler(forbid_extra=forbid_extra)
     root = compiler.model(model, model.__name__, key=key)
-    return Compiled(root, compiler.recheck, compiler.nested(model), compiler.overlapping)
+    return Compiled(root, compiler.recheck)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,7 +90,6 @@ class Compiler:
 
     def __init__(self, *, forbid_extra: bool = False) -> None:
         self.recheck = False
-        self.overlapping = False
         self.scope = Scope()
         self._forbid_extra = forbid_extra
         self._definitions: dict[str, cs.CoreSchema] = {}
@@ -111,13 +106,6 @@ class Compiler:
             yield
         finally:
             self.scope = outer
-
-    def nested(self, root: type) -> tuple[type, ...]:
-        """The models and dataclasses that were met, the root itself only if it is met again."""
-        found = {typing.get_origin(key) or key for key in self._made}
-        if root not in self._recursive:
-            found.discard(root)
-        return tuple(cls for cls in found if not typing_extensions.is_typeddict(cls))
 
     def variant(self, kind: FieldType, **changes: Any) -> FieldType:
         """A type that differs in some attributes."""
@@ -299,12 +287,9 @@ class Compiler:
                 model, inner.core, root_model=True, post_init=post_init, config=config
             )
             return self.variant(inner, annotation=model, core=core)
+        behaviour: cs.ExtraBehavior = "forbid" if self._forbid_extra else "ignore"
         if extra is not None:
-            behaviour: cs.ExtraBehavior = "allow"
-            renamed = any(entry.stored != name for name, entry in fields.items())
-            self.overlapping = self.overlapping or renamed
-        else:
-            behaviour = "forbid" if self._forbid_extra else "ignore"
+            behaviour = "allow"
         core = cs.model_schema(
             model,
             cs.model_fields_schema(

@@ -18,6 +18,10 @@ from docmap.values import MAX_DEPTH, Unportable, portable
 Fault = tuple[tuple[Any, ...], str]
 """The Python names and indexes that lead to a value, and what is wrong with it."""
 
+TOO_DEEP = (
+    f"lies deeper than {MAX_DEPTH} levels, or contains itself: store the inner part as a document "
+    "of its own"
+)
 _REASON = re.compile(r"Error calling function `[^`]*`: \w+: (.*)", re.DOTALL)
 _SHOWN = 12  # segments of a path; a document that contains itself has no last one
 
@@ -46,7 +50,7 @@ def find_subclass(value: Any, kind: FieldType) -> Fault | None:
 
 def _fault(value: Any, kind: FieldType, path: tuple[Any, ...], *, scalars: bool) -> Fault | None:
     if len(path) > MAX_DEPTH:
-        return path, f"lies deeper than {MAX_DEPTH} levels, or contains itself"
+        return path, TOO_DEEP
     if value is None and kind.nullable:
         return None
     if isinstance(value, RootModel) and isinstance(value, python_class(kind) or ()):
@@ -99,6 +103,9 @@ def _fields(value: Any, kind: FieldType) -> _Inside | str | None:
                 "what it adds; declare a union of both"
             )
         return _wrong(value, kind)
+    for name, entry in kind.fields.items():
+        if entry.stored in extra:
+            return f"has an extra field {entry.stored}, which is what its field {name} is stored as"
     get = value.get if isinstance(value, dict) else _attribute(value)
     missing = next((n for n, f in kind.fields.items() if f.required and get(n, ...) is ...), None)
     if missing is not None:
@@ -135,6 +142,26 @@ def _scalar_fault(value: Any, kind: FieldType, path: tuple[Any, ...]) -> Fault |
             return path, "holds a lone surrogate, which is not text: decode it, or store bytes"
         return path, reason_of(error) or _wrong(value, kind)
     return None
+
+
+def find_flaw(tree: Any, path: tuple[Any, ...] = ()) -> Fault | None:
+    """Where a document's logical values hold what only shows in the whole: NUL, or too deep."""
+    if isinstance(tree, str):
+        return (path, _NUL) if "\0" in tree else None
+    if not isinstance(tree, (dict, list)):
+        return None
+    if len(path) >= MAX_DEPTH:
+        return path, TOO_DEEP
+    parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for name, item in parts:
+        if isinstance(name, str) and "\0" in name:
+            return path, f"has a key that {_NUL}"
+        if found := find_flaw(item, (*path, name)):
+            return found
+    return None
+
+
+_NUL = "holds a NUL character, which no engine keeps: remove it, or store bytes"
 
 
 def _wrong(value: Any, kind: FieldType) -> str:

@@ -33,15 +33,14 @@ from docmap.schema.wire import (
 from docmap.values import INT_MAX, INT_MIN, ObjectId, decimal_fault, portable, utc
 
 Writer = Callable[[Any], Any]
+Change = tuple[datetime, datetime] | None
+"""A datetime with the one that was written for it; None for any other change."""
 
 
 class _Noted(threading.local):
-    """What the writers changed while a document is encoded, in this thread.
+    """What the writers changed while a document is encoded, in this thread."""
 
-    A datetime with the one that was written for it; None for any other change.
-    """
-
-    changes: list[tuple[datetime, datetime] | None] | None = None
+    changes: list[Change] | None = None
 
 
 noted = _Noted()

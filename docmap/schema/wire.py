@@ -24,7 +24,16 @@ _BIGINT = re.compile(r"-?[1-9][0-9]*\Z|0\Z").match
 
 def datetime_text(value: datetime) -> str:
     """An aware datetime in UTC as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
-    return value.isoformat(timespec="microseconds")[:26] + "Z"
+    # Measured: isoformat, asking for the zone, takes half as long again.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+    )
 
 
 def duration_number(value: timedelta) -> int:

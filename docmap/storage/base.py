@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 
 from docmap.errors import DocumentNotFound, InvalidValue
 from docmap.query.conditions import Condition
+from docmap.schema.described import described
 from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.collection import Collection
@@ -260,6 +261,11 @@ class BaseStorageAdapter(Lifecycle):
         }
 
     # -- for the modules beside this one
+
+    def describe(self, collection: str) -> Schema:
+        """The schema of a collection as far as the storage knows it: dicts with known types."""
+        self.check_open()
+        return described(collection, self._shape(collection))
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:

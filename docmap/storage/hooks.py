@@ -92,6 +92,10 @@ class Hooks:
         """The indexes that exist: name to a description."""
         return {index.name: index.label for index in schema.indexes}
 
+    def _shape(self, collection: str) -> dict[tuple[str, ...], str]:
+        """The types, by storage path, that all values of a collection have; those known."""
+        return {}
+
     # -- records
 
     def _scan(self, schema: Schema) -> Iterator[Record]:

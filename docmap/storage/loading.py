@@ -38,6 +38,8 @@ def schema_of(model: Any) -> Schema:
     """
     if isinstance(model, str):
         return untyped(model)
+    if isinstance(model, Schema):
+        return model
     schema = getattr(model, "__docmap_schema__", None)
     if schema is None:
         name = getattr(model, "__name__", type(model).__name__)

@@ -24,6 +24,7 @@ from docmap.plan.explain import Explanation, explain
 from docmap.plan.plan import Plan, Request, make, with_key
 from docmap.query.conditions import Condition, all_of
 from docmap.query.nodes import Node, conjunction, negation
+from docmap.query.order import OrderTerm
 from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
 from docmap.schema.resolve import resolve_place
@@ -108,7 +109,7 @@ class BaseQueryAdapter(Generic[T]):
 
     def _check_place(self, place: Any) -> None:
         """Refuse a field expression, or an order made of one, of another class."""
-        owner = getattr(place, "_owner", None) or getattr(place, "owner", None)
+        owner = place.owner if isinstance(place, OrderTerm) else getattr(place, "_owner", None)
         if isinstance(owner, type):
             self._check_owners(frozenset({owner}))
 

@@ -63,22 +63,25 @@ def fill(storage: BaseStorageAdapter, records: Sequence[Record]) -> None:
             storage.insert(document)
 
 
-def run(storage: BaseStorageAdapter, family: Family, rng: Random, count: int) -> Difference | None:
-    """Try `count` queries; the first difference, made small."""
+def run(
+    storage: BaseStorageAdapter, family: Family, rng: Random, count: int, *, small: bool = True
+) -> Difference | None:
+    """Try `count` queries on random documents; the first difference, made small if so wished."""
     records, queries = batch(rng, family)
     fill(storage, records)
     stored = _contents(storage, family, records)
     if stored is not None:
         return Difference(storage.scheme, family, records, Query(), stored)
-    for _ in range(count):
+    checks: list[Check] = [difference] * count + [refilled(deletion)] * (count // 10)
+    for check in checks:
         query = next(queries)
-        if difference(storage, family, records, query) is not None:
-            return _small(storage, family, records, query, difference)
-    for query in (next(queries) for _ in range(count // 10)):
-        query = replace(query, slices=(), order=())  # noqa: PLW2901
-        fill(storage, records)
-        if deletion(storage, family, records, query) is not None:
-            return _small(storage, family, records, query, refilled(deletion))
+        if check is not difference:
+            query = replace(query, slices=())
+        what = check(storage, family, records, query)
+        if what is not None and small:
+            return _small(storage, family, records, query, check)
+        if what is not None:
+            return Difference(storage.scheme, family, records, query, what)
     return None
 
 

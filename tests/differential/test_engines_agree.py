@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -17,12 +16,6 @@ from tests.differential.zoo import FAMILIES, Family
 
 QUERIES = 30
 LONG_BATCHES = 26  # times the queries, times the families: 10,000
-
-
-@pytest.fixture(params=ENGINES)
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorageAdapter]:
-    with ENGINES[request.param](tmp_path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import Field
+
 from docmap import BaseStorageAdapter, Document, connect
 from docmap.query.lookups import SYNONYMS, VOCABULARY
 from tests.house.tree import ROOT
@@ -31,7 +33,7 @@ class Sample(Document, indexes=["text", "number", "at", "day", "tags"]):
     number: int = 1
     at: datetime = datetime(2024, 3, 1, tzinfo=UTC)
     day: date = date(2024, 3, 1)
-    tags: list[str] = ["a"]
+    tags: list[str] = Field(default_factory=lambda: ["a"])
 
 
 # One or more conditions for each lookup; a second one is named by what is special about it.
@@ -102,11 +104,12 @@ def _lines(storages: Mapping[str, BaseStorageAdapter]) -> Iterator[str]:
     yield f"|{' --- |' * len(headings)}"
     for lookup, cases in CASES.items():
         for special, (field, value) in cases.items():
-            cells = [f"`{lookup}` {special}".strip()]
-            for storage in storages.values():
-                for model in (Sample, Sample.__docmap_schema__.collection):
-                    cells.append(reach(storage, model, {f"{field}__{lookup}": value}))
-            yield f"| {' | '.join(cells)} |"
+            cells = (
+                reach(storage, model, {f"{field}__{lookup}": value})
+                for storage in storages.values()
+                for model in (Sample, Sample.__docmap_schema__.collection)
+            )
+            yield f"| {' | '.join([f'`{lookup}` {special}'.strip(), *cells])} |"
 
 
 def reach(storage: BaseStorageAdapter, model: Any, condition: Mapping[str, Any]) -> str:
