@@ -209,6 +209,21 @@ def _trigger(collection: str, event: str) -> str:
     return quoted(f"docmap_{table_name(collection)}_{event}")
 
 
+def drop_collections(connection: sqlite3.Connection) -> None:
+    """Drop the tables of all collections; what else the file holds is not docmap's."""
+    names = [
+        table_name(name.decode())
+        for (name,) in connection.execute("SELECT name FROM docmap_collections").fetchall()
+    ]
+    elements = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type='table' AND name GLOB 'ix_[0-9a-f]*'"
+    ).fetchall()
+    for name in [*names, *(name.decode() for (name,) in elements)]:
+        connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+    connection.execute("DELETE FROM docmap_collections")
+    connection.execute("DELETE FROM docmap_dirty")
+
+
 def save_shape(connection: sqlite3.Connection, table: Table) -> None:
     """Write down what is stored where."""
     connection.execute(

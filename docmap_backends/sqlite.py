@@ -32,6 +32,7 @@ from docmap_backends._sqlite_tables import (
     META,
     Table,
     adopt,
+    drop_collections,
     key_values,
     fill_lists,
     mark_misfits,
@@ -86,14 +87,7 @@ class SQLiteStorage(BaseStorageAdapter):
 
     def _clear(self) -> None:
         with self._connections.writing() as connection:
-            names = connection.execute(
-                "SELECT type, name FROM sqlite_master WHERE type IN ('table','trigger') "
-                "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY type DESC"
-            ).fetchall()
-            for kind, name in names:
-                connection.execute(f"DROP {kind.decode()} IF EXISTS {quoted(name.decode())}")
-            for statement in META.split(";"):
-                connection.execute(statement)
+            drop_collections(connection)
         self._known.forget()
 
     def _sync(self) -> None:

@@ -40,7 +40,7 @@ def not_over_a_superset(node: Node, child: Node, ask: Ask) -> Split:
 def or_residual_dropped(node: Node, parts: tuple[Split, ...]) -> Split:
     if any(part.native is None for part in parts):
         return Split(None, node)
-    return Split(Or(tuple(part.native for part in parts)), None)  # type: ignore[arg-type]
+    return Split(Or(tuple(part.native for part in parts)), None)  # type: ignore[misc]
 
 
 def limit_under_a_residual(engine: Engine, request: Request) -> Plan:
