@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lines: list[Line] = []
             for engine in options.engine:
                 for documents in options.documents:
-                    contestants = _contestants(engine, documents, directory)
+                    contestants = _contestants(
+                        engine, documents, directory, others=not options.without_others
+                    )
                     lines += measure(engine, contestants, documents, options.repeat, tell)
             imported = import_seconds(max(options.repeat, 5), tell)
             planned = {
@@ -67,12 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _contestants(engine: str, documents: int, directory: Path) -> list[Contestant]:
+def _contestants(
+    engine: str, documents: int, directory: Path, *, others: bool
+) -> list[Contestant]:
     if engine == "memory":
         return [DocmapInMemory(directory), MemoryByHand(directory)]
+    if not others:
+        return [DocmapOnSQLite(directory), SQLiteByHand(directory)]
     there = [kind(directory) for package, kind in _OTHERS.items() if find_spec(package)]
-    others = [one for one in there if not one.slow or documents <= _LARGEST_FOR_SLOW]
-    return [DocmapOnSQLite(directory), SQLiteByHand(directory), *others]
+    able = [one for one in there if not one.slow or documents <= _LARGEST_FOR_SLOW]
+    return [DocmapOnSQLite(directory), SQLiteByHand(directory), *able]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--engine", type=_engines, default=["sqlite", "memory"], help="sqlite,memory"
+    )
+    parser.add_argument(
+        "--without-others", action="store_true", help="only docmap and hand-written code"
     )
     parser.add_argument("--repeat", type=int, default=7, help="timings of each operation")
     parser.add_argument("--json", type=Path, help="write every sample to this file")

@@ -27,10 +27,10 @@ from docmap.schema.diagnose import (
     python_path,
 )
 from docmap.schema.leaves import Change, noted
-from docmap.schema.readers import Readers
+from docmap.schema.readers import Readers, to_wire
 from docmap.schema.shape import Shape
 from docmap.schema.types import FieldType
-from docmap.schema.wire import Reader, tagged, untagged
+from docmap.schema.wire import Reader, untagged
 from docmap.values import MAX_BYTES, MAX_DEPTH, Unportable, bson_size, portable
 
 _CERTAINLY_SMALL = 1_500_000
@@ -58,7 +58,7 @@ class Codec:
         self._root = root
         self._model = root.annotation if root.kind == "model" else None
         self._recheck = recheck
-        self._fields: Mapping[str, Reader | None] = {}
+        self._fields: Mapping[str, Reader | None] = Readers().fields(root)
         shape = Shape.of(root)
         self._deep, self._overlapping = shape.deep, shape.overlapping
         self._nested, self._moments = shape.nested, shape.moments
@@ -71,7 +71,6 @@ class Codec:
             self._to_json: Callable[..., bytes] = SchemaSerializer(
                 root.schema, _use_prebuilt=False
             ).to_json
-            self._fields = Readers().fields(root)
 
     def encode(self, document: Any) -> bytes:
         """The bytes of a document, checked whole; the document is brought in line with them.
@@ -113,7 +112,7 @@ class Codec:
         Raises InvalidRecord naming the field that does not fit.
         """
         if self._model is None:
-            return untagged(from_json(data))
+            return self.tree(data)
         try:
             return self._validate(data)
         except ValidationError as error:
@@ -124,16 +123,12 @@ class Codec:
         wire = from_json(data)
         if type(wire) is not dict:
             return wire
-        if self._model is None:
-            if names is None:
-                return untagged(wire)
-            return {name: untagged(wire[name]) for name in names if name in wire}
         if names is None:
             names = wire.keys()
-        result = {}
+        fields, result = self._fields, {}
         for name in names:
             if name in wire:
-                read = self._fields.get(name, untagged)
+                read = fields.get(name, untagged)
                 result[name] = read(wire[name]) if read else wire[name]
         return result
 
@@ -177,7 +172,7 @@ class Codec:
                 collection=self.collection,
             )
         try:
-            data = to_json(tagged(portable(document)))
+            data = to_json(to_wire(self._root, portable(document)))
         except Unportable as fault:
             raise self._refused((tuple(reversed(fault.segments)), fault.reason)) from fault
         except PydanticSerializationError as error:

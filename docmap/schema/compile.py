@@ -326,7 +326,9 @@ class Compiler:
         self, name: str, info: FieldInfo, where: str, *, changed: bool, is_key: bool
     ) -> tuple[Field, cs.CoreSchema]:
         metadata = (*info.metadata, *([CHANGED] if changed else ()))
-        kind = self.compile(info.annotation, metadata, where, discriminator=info.discriminator)
+        # The key is made by docmap: limits for the texts of a user do not hold for it.
+        with self.within(config={} if is_key else self.scope.config):
+            kind = self.compile(info.annotation, metadata, where, discriminator=info.discriminator)
         if find_markers(metadata, Precision) and not _holds_datetime(kind):
             raise InvalidModel(
                 f"{where} is {kind.label}: Precision is for datetimes; inside a list or dict write "

@@ -53,9 +53,8 @@ def _fault(value: Any, kind: FieldType, path: tuple[Any, ...], *, scalars: bool)
         return path, TOO_DEEP
     if value is None and kind.nullable:
         return None
-    if isinstance(value, RootModel) and isinstance(value, python_class(kind) or ()):
-        value = value.root
-    below = _inside(value, kind)
+    is_root = isinstance(value, RootModel) and isinstance(value, python_class(kind) or ())
+    below = _inside(value.root if is_root else value, kind)
     if below is None:
         return _scalar_fault(value, kind, path) if scalars else None
     if isinstance(below, str):

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import typing_extensions
 from pydantic_core import core_schema as cs
 
 from docmap.errors import InvalidModel
@@ -97,33 +96,9 @@ def _tuple(compiler: Compiler, annotation: Any, limits: dict[str, Any], where: s
         item = _item(compiler, args, where)
         core = cs.tuple_schema([item.core], variadic_item_index=0, **limits)
         return FieldType("tuple", item=item, annotation=annotation, core=core)
-    for position, arg in enumerate(args):
-        if _is_unpacked(arg):
-            return _unpacked(compiler, annotation, position, where)
     items = tuple(compiler.compile(arg, (), f"{where}[{i}]") for i, arg in enumerate(args))
     core = cs.tuple_schema([item.core for item in items])
     return FieldType("tuple", items=items, annotation=annotation, core=core)
-
-
-def _is_unpacked(arg: Any) -> bool:
-    marks = {typing.Unpack, typing_extensions.Unpack}
-    return getattr(arg, "__unpacked__", False) or typing.get_origin(arg) in marks
-
-
-def _unpacked(compiler: Compiler, annotation: Any, position: int, where: str) -> FieldType:
-    """`tuple[int, *tuple[str, ...], bool]`: which element has which type depends on the length.
-
-    So the elements are stored with their types.
-    """
-    args = list(typing.get_args(annotation))
-    inner = args[position]
-    if not getattr(inner, "__unpacked__", False):
-        (inner,) = typing.get_args(inner)
-    args[position] = typing.get_args(inner)[0]
-    with compiler.within(tagging=True):
-        items = [compiler.compile(arg, (), f"{where}[{i}]") for i, arg in enumerate(args)]
-    core = cs.tuple_schema([item.core for item in items], variadic_item_index=position)
-    return FieldType("tuple", item=compiler.untyped(), annotation=annotation, core=core)
 
 
 def _dict(

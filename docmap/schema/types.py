@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import typing_extensions
 from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
 
@@ -122,7 +123,7 @@ def python_class(kind: FieldType) -> type | None:
     """The class of the values in memory; None where only the schema can tell."""
     if kind.kind in {"union", "any"}:
         return None
-    if typing.is_typeddict(typing.get_origin(kind.annotation) or kind.annotation):
+    if typing_extensions.is_typeddict(typing.get_origin(kind.annotation) or kind.annotation):
         return dict
     found = typing.get_origin(kind.annotation) or kind.annotation
     return found if isinstance(found, type) else None

@@ -184,6 +184,7 @@ class _Bulk:
                 raise DuplicateKey(
                     f"two of the documents for {schema.collection} have the same key: "
                     f"{len(self.keys)} before them were written, and nothing after",
+                    engine=self._storage.scheme,
                     collection=schema.collection,
                     key=key,
                     fields=(schema.key,),

@@ -32,6 +32,8 @@ class Kind:
     model: type[BaseModel] | None = field(default=None, repr=False)
     options: tuple[Kind, ...] = ()
     items: tuple[Kind, ...] = ()
+    nulls: bool = False
+    """The elements may be null."""
 
     @property
     def inner(self) -> Kind:
@@ -60,7 +62,8 @@ def make(rng: Random, kind: Kind, depth: int = 0) -> Any:
         value = rng.choice(POOLS[kind.name])
         return near(rng, value) if rng.random() < 0.15 and type(value) in _PLAIN else value
     if kind.name == "list":
-        return [make(rng, kind.inner, depth + 1) for _ in range(rng.choice((0, 1, 1, 2, 2, 3)))]
+        found = [make(rng, kind.inner, depth + 1) for _ in range(rng.choice((0, 1, 1, 2, 2, 3)))]
+        return [None if kind.nulls and rng.random() < 0.1 else one for one in found]
     if kind.name == "set":
         return {make(rng, kind.inner, depth + 1) for _ in range(rng.choice((0, 1, 2, 3)))}
     if kind.name == "dict":

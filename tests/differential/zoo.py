@@ -129,7 +129,7 @@ FIELDS: Final[dict[str, tuple[str, Kind]]] = {
     "inner": ("inner", LEAF),
     "leaves": ("leaves", listed(LEAF)),
     "words": ("words", listed(SCALARS["str"])),
-    "numbers": ("numbers", listed(SCALARS["int"])),
+    "numbers": ("numbers", Kind("list", SCALARS["int"], nulls=True)),
     "ratios": ("ratios", listed(SCALARS["float"])),
     "prices": ("prices", listed(SCALARS["decimal"])),
     "moments": ("moments", listed(SCALARS["datetime"])),

@@ -626,16 +626,15 @@ class TestHooksOfTheSmallestAdapter:
 
     @pytest.mark.parametrize("hook", ["_scan", "_put", "_remove", "_collections", "_clear"])
     def test_a_missing_hook_is_named(self, hook: str) -> None:
-        hooks = {name: getattr(Bare, name) for name in vars(Bare) if name.startswith("_")}
-        hooks = {n: h for n, h in hooks.items() if n != hook and n not in {"__dict__", "__weakref__"}}
-        broken = type("Broken", (BaseStorageAdapter,), hooks | {"scheme": "broken"})
+        # Python looks in the bases first: what the adapter lacks is the general form again.
+        broken = type("Broken", (Bare,), {hook: getattr(BaseStorageAdapter, hook)})
         with broken() as db, pytest.raises(Unsupported, match="Broken has no hook for") as caught:
             if hook != "_put":
                 db.collections()
             db.save(Note(id="a"))
             db.delete(Note, "a")
             db.clear()
-        assert caught.value.engine == "broken"
+        assert caught.value.engine == "bare"
 
     def test_a_revision_is_kept_beside_the_bytes(self) -> None:
         with Bare() as db:

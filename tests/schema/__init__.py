@@ -1,0 +1,1 @@
+"""The schema level: codecs, values, operands, indexes, and the names of the old page."""
