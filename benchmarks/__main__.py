@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         engine, documents, directory, others=not options.without_others
                     )
                     lines += measure(engine, contestants, documents, options.repeat, tell)
-            imported = import_seconds(max(options.repeat, 5), tell)
+            imported = import_seconds(directory, max(options.repeat, 5), tell)
             planned = {
                 engine: plan_seconds(_URLS[engine].format(directory / "plan"), options.repeat)
                 for engine in options.engine

@@ -370,7 +370,7 @@ def _elements(table: Table, index: BoundIndex, row: str = "") -> str:
         "e.value" if term.elements else _expression(table, term, row) for term in index.terms
     )
     rest = [_expression(table, term, row) for term in index.terms if not term.elements]
-    given = "".join(f" AND {value} IS NOT NULL" for value in rest if index.unique)
+    given = "".join(f" AND {value} IS NOT NULL" for value in rest)
     key, origin = (f"{row}key", "") if row else ("t.key", f"{table.name} t, ")
     return (
         f"SELECT DISTINCT {values}, {key} FROM {origin}{each} e WHERE {kind}='array' "

@@ -26,6 +26,7 @@ from docmap.schema.converters import custom
 from docmap.schema.declared import (
     CHANGED,
     UNIONS,
+    alias_value,
     arguments,
     is_alias,
     meaning,
@@ -161,10 +162,8 @@ class Compiler:
     ) -> FieldType:
         if alias in self.scope.aliases:
             return self.untyped()
-        origin = typing.get_origin(alias) or alias
-        value = substituted(origin.__value__, arguments(alias))
         with self.within(aliases=self.scope.aliases | {alias}):
-            return self.compile(value, metadata, where, discriminator=discriminator)
+            return self.compile(alias_value(alias), metadata, where, discriminator=discriminator)
 
     def _typed(
         self, annotation: Any, limits: dict[str, Any], metadata: tuple[Any, ...], where: str

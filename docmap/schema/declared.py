@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -40,6 +41,19 @@ UNIONS = frozenset({typing.Union, types.UnionType})
 def is_alias(annotation: Any) -> bool:
     """True for a `type` statement's name and TypeAliasType, with arguments or without."""
     return isinstance(typing.get_origin(annotation) or annotation, _ALIASES)
+
+
+def alias_value(alias: Any) -> Any:
+    """What a type alias stands for, its arguments put in, names in quotes resolved."""
+    origin = typing.get_origin(alias) or alias
+    value = origin.__value__
+    names = vars(sys.modules.get(origin.__module__, typing))
+    holder = types.SimpleNamespace(__annotations__={"value": value})
+    try:
+        value = typing_extensions.get_type_hints(holder, names, include_extras=True)["value"]
+    except NameError:
+        value = Any if isinstance(value, str) else value  # such names are untyped places
+    return substituted(value, arguments(alias))
 
 
 def meaning(annotation: Any) -> Any:

@@ -118,10 +118,13 @@ def typed_dict_type(
     """The type of a TypedDict; `fields` is filled."""
     cores: dict[str, cs.TypedDictField] = {}
     for name, hint in hints_of(datatype, where).items():
-        while typing.get_origin(hint) in _QUALIFIERS:
+        required = name in datatype.__required_keys__
+        while (qualifier := typing.get_origin(hint)) in _QUALIFIERS:
+            # Of annotations that are text, only this says what the class could not see.
+            said = _QUALIFIERS[qualifier]
+            required = required if said is None else said
             hint = typing.get_args(hint)[0]  # noqa: PLW2901 - unwrapping
         kind = compile_type(hint, f"{where}.{name}")
-        required = name in datatype.__required_keys__
         stored = stored_name(name, hint, (), f"{where}.{name}")
         fields[name] = Field(name, stored, kind, required=required)
         cores[name] = cs.typed_dict_field(
@@ -140,12 +143,12 @@ def typed_dict_type(
     return FieldType("model", fields=fields, annotation=annotation, core=core, extra=extra)
 
 
-_QUALIFIERS = {
-    typing.Required,
-    typing.NotRequired,
-    typing_extensions.Required,
-    typing_extensions.NotRequired,
-    typing_extensions.ReadOnly,
+_QUALIFIERS: dict[Any, bool | None] = {
+    typing.Required: True,
+    typing_extensions.Required: True,
+    typing.NotRequired: False,
+    typing_extensions.NotRequired: False,
+    typing_extensions.ReadOnly: None,
 }
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from docmap.errors import InvalidModel, InvalidValue
-from docmap.query.paths import Path
+from docmap.query.paths import Path, getter
 from docmap.schema.annotations import Index
 from docmap.schema.codec import Codec
 from docmap.schema.compile import compile_model
@@ -114,13 +114,30 @@ class Schema:
         wire: str | int = to_wire(self.key_field.type, key)
         return wire
 
-    def check_index_sizes(self, data: bytes) -> None:
-        """Raise InvalidValue if an index entry of the document would be too large."""
-        if len(data) <= MAX_INDEX_BYTES or not self.indexes:
-            return
-        from docmap.query.paths import getter  # noqa: PLC0415 - large documents only
+    def _check_elements(self, index: BoundIndex, tree: Any) -> None:
+        """A unique index takes no null elements: whether two of them collide has no good answer."""
+        for term in index.terms:
+            value = getter(term.path)(tree)
+            if term.elements and isinstance(value, list) and None in value:
+                raise InvalidValue(
+                    f"{self.name}.{term.path.dotted} holds None, and the {index.label} index takes "
+                    "no null elements; nothing was written",
+                    collection=self.collection,
+                    field=term.path.dotted,
+                )
 
+    def check_index_sizes(self, data: bytes) -> None:
+        """Raise InvalidValue if an index entry of the document would be too large, or null."""
+        if not self.indexes:
+            return
+        lists = [index for index in self.indexes if index.unique and index.elements]
+        if len(data) <= MAX_INDEX_BYTES and not lists:
+            return
         tree = self.codec.tree(data)
+        for index in lists:
+            self._check_elements(index, tree)
+        if len(data) <= MAX_INDEX_BYTES:
+            return
         for index in self.indexes:
             total = 0
             for term in index.terms:
@@ -138,6 +155,7 @@ class Schema:
 
 
 def _size(value: Any) -> int:
+    """About the bytes of one value in an index entry."""
     return len(value.encode()) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 17
 
 
