@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from docmap.plan.engine import Native
 from docmap.query.nodes import And, Not, Or
 
 
-@dataclass(frozen=True, slots=True)
-class SQL:
+class SQL(NamedTuple):
     """A piece of SQL and the values for its question marks, in order."""
 
     text: str
@@ -22,9 +20,17 @@ class SQL:
         return self.text
 
 
+_WIDEST = 100  # pieces in a row: SQLite takes an expression that is at most 1,000 deep
+
+
 def joined(separator: str, pieces: Iterable[SQL]) -> SQL:
     """The pieces with `separator` between them, in parentheses."""
     parts = list(pieces)
+    while len(parts) > _WIDEST:
+        parts = [
+            joined(separator, parts[start : start + _WIDEST])
+            for start in range(0, len(parts), _WIDEST)
+        ]
     text = separator.join(part.text for part in parts)
     return SQL(f"({text})", tuple(value for part in parts for value in part.parameters))
 
@@ -58,7 +64,7 @@ def text_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-_RESERVED = re.compile(r"sqlite_|docmap_", re.IGNORECASE)
+_RESERVED = re.compile(r"sqlite_|docmap_|ix_", re.IGNORECASE)
 
 
 def table_name(collection: str) -> str:
@@ -72,5 +78,11 @@ def table_name(collection: str) -> str:
 
 
 def column_name(segments: Iterable[str]) -> str:
-    """The column that holds the sortable key of the field at a path: `#customer.balance`."""
-    return "#" + re.sub(r"[A-Z^]", lambda found: "^" + found[0].lower(), ".".join(segments))
+    """The column that holds the sortable key of the field at a path: `#customer.balance`.
+
+    >>> column_name(["customer", "Balance"]), column_name(["customer.Balance"])
+    ('#customer.^balance', '#customer^.^balance')
+    """
+    return "#" + ".".join(
+        re.sub(r"[A-Z^.]", lambda found: "^" + found[0].lower(), segment) for segment in segments
+    )

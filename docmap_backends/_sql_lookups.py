@@ -93,6 +93,9 @@ def _by_key(path: Path, value: Any, codec: FieldCodec) -> Any:
     schema = codec.schema
     if schema.model is not None or path != schema.key_path or _source(codec).depth:
         return None
+    codec.engine.check_readable(schema)
+    if codec.engine.key_column(schema, path) != "key":
+        return None
     is_key = isinstance(value, (str, int, UUID, ObjectId)) and not isinstance(value, bool)
     return schema.stored_key(value) if is_key else None
 

@@ -71,12 +71,14 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
 
 
 def _worked_out(path: Path, codec: FieldCodec, source: Source) -> Place:
+    if not source.depth:
+        codec.engine.check_readable(codec.schema)
     trusted = source.depth == 0 and codec.engine.trusts(codec.schema, path, codec.type)
     if not path.segments:
         return Place(source.value, source.type, f"json_each({source.json})", codec.type, False)
     value, kind, each = expressions(path, source)
     column = codec.engine.key_column(codec.schema, path) if source.depth == 0 else None
-    if column is not None and trusted:
+    if column is not None and (trusted or column == "key"):
         value = quoted(column)
     return Place(value, kind, each, codec.type, trusted)
 
@@ -145,6 +147,11 @@ def _by_what_is_stored(path: Path, position: int, source: Source) -> tuple[str, 
     value, kind = (f"CASE WHEN {holder}='array' THEN {index[i]} ELSE {key[i]} END" for i in (0, 1))
     element = f"CASE WHEN {kind} IN ('object','array') THEN {value} END"
     return value, kind, f"json_each({element})"
+
+
+def reachable(segments: tuple[Any, ...]) -> bool:
+    """True if a JSON path of SQLite can name the place, and so an index."""
+    return not any(isinstance(s, Digits) or _UNREACHABLE.search(str(s)) for s in segments)
 
 
 def element_source(alias: str, depth: int) -> Source:

@@ -5,93 +5,143 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
+from weakref import finalize
 
-from docmap.errors import (
-    CorruptStore,
-    DocmapError,
-    ForeignStore,
-    NotConnected,
-    StorageError,
-    StorageFull,
-    StoreLocked,
-)
+from docmap.errors import NotConnected, StorageError, StoreLocked
 from docmap.query.lookups import VOCABULARY
+from docmap_backends._sqlite_files import File
 
-# "dmap": says in the file's header whose it is.
-APPLICATION_ID = 0x646D6170
-FORMAT = 1
-_IDLE = 8
+_IDLE = 8  # connections of ended streams that are kept for the next ones
+_PAUSE = 0.01  # seconds between two tries where SQLite itself does not wait
 
-_ERRORS: dict[int, tuple[type[StorageError], str]] = {
-    sqlite3.SQLITE_BUSY: (StoreLocked, "is locked by another connection: try again, or raise the option timeout"),
-    sqlite3.SQLITE_LOCKED: (StoreLocked, "is locked by another connection: try again"),
-    sqlite3.SQLITE_FULL: (StorageFull, "has no space left on its disk: free some; what was saved is intact"),
-    sqlite3.SQLITE_CORRUPT: (CorruptStore, "is damaged: restore a backup, or recover it with the sqlite3 shell's .recover"),
-    sqlite3.SQLITE_NOTADB: (ForeignStore, "is not an SQLite file, or its beginning is damaged: name another file"),
-    sqlite3.SQLITE_READONLY: (StorageError, "cannot be written: check its permissions, or open it with ?read_only=true"),
-    sqlite3.SQLITE_CANTOPEN: (StorageError, "cannot be opened: check that its directory exists and may be written"),
-    sqlite3.SQLITE_IOERR: (StorageError, "failed to read or write its disk"),
-}
+
+class _Own:
+    """What a thread has: its connection, and how deep it is in transactions."""
+
+    __slots__ = ("__weakref__", "connection", "depth")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.depth = 0
 
 
 class Connections:
-    """The connections of one storage. In memory there is a single one, shared under the mutex."""
+    """The connections of one storage. In memory there is a single one, shared under the mutex.
+
+    `on_undo` is called whenever something that was written is taken back.
+    """
 
     def __init__(
-        self, path: str, mutex: threading.RLock, *, timeout: float, synchronous: str, read_only: bool
+        self,
+        file: File,
+        mutex: threading.RLock,
+        *,
+        timeout: float,
+        synchronous: str,
+        on_undo: Callable[[], None],
     ) -> None:
-        self.path = path
-        self.in_memory = path == ""
-        self.read_only = read_only
-        self._timeout = timeout
-        self._synchronous = synchronous
+        self.file = file
+        self.in_memory = file.in_memory
         self._mutex = mutex
+        self._timeout = max(timeout, 0.0)
+        self._synchronous = synchronous
+        self._on_undo = on_undo
+        self._writer = threading.RLock()
         self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        self._all: set[sqlite3.Connection] = set()
         self._idle: list[sqlite3.Connection] = []
         self._shared: sqlite3.Connection | None = None
         self._pid = os.getpid()
         self._closed = False
 
-    def open(self) -> None:
-        """Open the first connection and make sure that the file is docmap's, or empty."""
+    def open(self, set_up: Callable[[sqlite3.Connection], None]) -> None:
+        """Open the first connection; `set_up` makes what a new file needs, in a transaction.
+
+        Raises ForeignStore, before anything is changed, for a file that is not docmap's.
+        """
+        ready = False
+        if not self.in_memory:
+            self.file.check_remains()
+            if self.file.exists:
+                # Without the right to write: closing must not tidy up another program's file.
+                with self.errors(), self._closing(self._connect("ro")) as connection:
+                    ready = self.file.check_owner(connection)
+        mode = "ro" if self.file.read_only else "rwc"
         with self.errors():
-            connection = self._connect()
+            connection = self._connect(mode)
             try:
-                self._check_owner(connection)
-            except DocmapError:
+                if not self.file.read_only:
+                    self._make_ready(connection, set_up, done=ready)
+            except BaseException:
                 connection.close()
                 raise
-            if not self.in_memory and not self.read_only:
-                connection.execute("PRAGMA journal_mode=WAL")
-            self._shared = connection
-            self._local.connection = connection
-            self._all.append(connection)
+        self._all.add(connection)
+        self._shared = connection
+        if not self.in_memory:
+            self._keep(connection)
+
+    def _make_ready(
+        self,
+        connection: sqlite3.Connection,
+        set_up: Callable[[sqlite3.Connection], None],
+        *,
+        done: bool,
+    ) -> None:
+        if not done:
+            connection.execute("BEGIN IMMEDIATE")
+            # Somebody else may have been faster since the file was looked at.
+            if self.in_memory or not self.file.check_owner(connection):
+                set_up(connection)
+            connection.execute("COMMIT")
+        if not self.in_memory:
+            self._use_log(connection)
+
+    def _use_log(self, connection: sqlite3.Connection) -> None:
+        """Switch to a write-ahead log. SQLite does not wait for others here, so this does."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL").fetchall()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return
 
     def close(self) -> None:
         """Close all connections; streams that still run fail."""
         with self._mutex:
             self._closed = True
-            if self._pid == os.getpid():
-                for connection in self._all:
-                    connection.close()
-            self._all.clear()
+            if self._pid != os.getpid():
+                return  # a child must not touch what its parent has open, nor let it be freed
+            while self._all:
+                self._all.pop().close()
             self._idle.clear()
 
     def current(self) -> sqlite3.Connection:
         """This thread's connection."""
+        return self._own().connection
+
+    def _own(self) -> _Own:
         self._check_usable()
-        if self.in_memory:
-            assert self._shared is not None
-            return self._shared
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = self._local.connection = self._tracked()
-        return found
+        own: _Own | None = getattr(self._local, "own", None)
+        if own is None:
+            if self._shared is not None and self.in_memory:
+                own = self._local.own = _Own(self._shared)
+            else:
+                own = self._keep(self._tracked())
+        return own
+
+    def _keep(self, connection: sqlite3.Connection) -> _Own:
+        """Make it this thread's connection, to be closed when the thread ends."""
+        own = self._local.own = _Own(connection)
+        finalize(own, _close_of_thread, connection, self._all, self._pid).atexit = False
+        return own
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a read on this thread's connection."""
@@ -116,49 +166,90 @@ class Connections:
             yield connection
         finally:
             with self._mutex:
-                if len(self._idle) < _IDLE and not self._closed:
+                if len(self._idle) < _IDLE and connection in self._all:
                     self._idle.append(connection)
-                else:
+                elif self._pid == os.getpid():
+                    self._all.discard(connection)
                     connection.close()
-                    if connection in self._all:
-                        self._all.remove(connection)
 
     @property
     def in_transaction(self) -> bool:
         """True inside a transaction of this thread."""
-        return bool(getattr(self._local, "depth", 0))
+        own: _Own | None = getattr(self._local, "own", None)
+        return own is not None and own.depth > 0
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction, or a savepoint inside one; undone by any exception."""
+        """A write transaction, or a savepoint inside one; undone by any exception.
+
+        sqlite3.IntegrityError passes as it is: the caller knows what it means.
+        """
+        self._check_usable()
         if self.in_memory:
             with self._mutex:
                 yield from self._transaction()
-        else:
+            return
+        # Threads of one process wait here in turn: SQLite would let them try again and again.
+        if not self._writer.acquire(timeout=self._timeout):
+            raise StoreLocked(
+                f"{self.file.path} is locked by another thread, which has been in a transaction "
+                f"for over {self._timeout} s: end it sooner, or raise the option timeout",
+                engine="sqlite",
+                path=self.file.path,
+            )
+        try:
             yield from self._transaction()
+        finally:
+            self._writer.release()
 
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self.current()
-        depth = getattr(self._local, "depth", 0)
+        own = self._own()
+        connection, depth = own.connection, own.depth
+        if depth:
+            self._check_alive(connection)
         begin, commit, undo = (
-            ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
             if depth == 0
-            else (f"SAVEPOINT s{depth}", f"RELEASE s{depth}", f"ROLLBACK TO s{depth}")
+            else (f"SAVEPOINT s{depth}", f"RELEASE s{depth}", _undo_savepoint(depth))
         )
-        with self.errors():
-            connection.execute(begin)
-        self._local.depth = depth + 1
         try:
+            own.depth = depth + 1
+            connection.execute(begin)
             yield connection
-            with self.errors():
-                connection.execute(commit)
-        except BaseException:
-            # A full disk or a failed commit may have ended the transaction already.
-            if connection.in_transaction:
-                connection.execute(undo)
+            self._check_alive(connection)
+            connection.execute(commit)
+        except BaseException as error:
+            self._undo(connection, undo)
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                self.fail(error)
             raise
         finally:
-            self._local.depth = depth
+            own.depth = depth
+
+    def _check_alive(self, connection: sqlite3.Connection) -> None:
+        """Raise if SQLite has undone the transaction, as it does when a disk is full."""
+        if not self._closed and not connection.in_transaction:
+            raise StorageError(
+                "the transaction was undone by an error inside it, and nothing of it was written: "
+                "leave its block before you write again",
+                engine="sqlite",
+                path=self.file.path or None,
+            )
+
+    def _undo(self, connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+        self._on_undo()
+        if connection not in self._all:
+            return  # closed, and so undone
+        try:
+            if connection.in_transaction:
+                for statement in statements:
+                    connection.execute(statement)
+        except sqlite3.Error:
+            # What cannot be undone here is when the connection goes.
+            self._all.discard(connection)
+            connection.close()
+            with suppress(AttributeError):
+                del self._local.own
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -170,64 +261,47 @@ class Connections:
 
     def fail(self, error: sqlite3.Error) -> NoReturn:
         """Raise docmap's error for one of SQLite's."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        where = self.path or "the database in memory"
-        kind, text = _ERRORS.get(code, (StorageError, f"failed: {type(error).__name__}: {error}"))
-        if kind is StorageError and not self.in_memory and not Path(where).parent.is_dir():
-            text = f"cannot be opened: the directory {Path(where).parent} does not exist"
-        raise kind(f"{where} {text}", engine="sqlite", path=self.path or None) from error
+        if self._closed:
+            raise _closed() from error
+        raise self.file.error(error) from error
 
     def _tracked(self) -> sqlite3.Connection:
+        # Never makes a file: if it is gone, an empty one must not take its place.
         with self.errors():
-            connection = self._connect()
+            connection = self._connect("ro" if self.file.read_only else "rw")
         with self._mutex:
-            self._all.append(connection)
+            if self._closed:
+                connection.close()
+                raise _closed()
+            self._all.add(connection)
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        if self.in_memory:
-            target = ":memory:"
-        else:
-            location = Path(self.path).absolute().as_uri()
-            target = f"{location}?mode={'ro' if self.read_only else 'rwc'}"
+    def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            target,
+            ":memory:" if self.in_memory else self.file.uri(mode),
             uri=not self.in_memory,
             timeout=self._timeout,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.text_factory = bytes
-        connection.create_function("docmap_text", 3, _text_lookup, deterministic=True)
-        connection.execute(f"PRAGMA synchronous={self._synchronous}")
-        connection.execute("PRAGMA recursive_triggers=OFF")
+        try:
+            connection.text_factory = bytes
+            connection.create_function("docmap_text", 3, _text_lookup, deterministic=True)
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            connection.execute("PRAGMA cell_size_check=ON")
+            connection.execute("PRAGMA recursive_triggers=OFF")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _check_owner(self, connection: sqlite3.Connection) -> None:
-        owner = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if owner == APPLICATION_ID:
-            if version > FORMAT:
-                raise ForeignStore(
-                    f"{self.path} has the format {version} of a newer docmap; this one reads up to "
-                    f"{FORMAT}: upgrade docmap",
-                    engine="sqlite",
-                    path=self.path,
-                )
-            return
-        if tables or owner:
-            raise ForeignStore(
-                f"{self.path} is an SQLite file of another program, and docmap does not write into "
-                "it: name a file of its own",
-                engine="sqlite",
-                path=self.path,
-            )
-        if self.read_only:
-            return
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={FORMAT}")
+    @contextmanager
+    def _closing(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        try:
+            yield connection
+        finally:
+            connection.close()
 
     def _check_usable(self) -> None:
         if self._pid != os.getpid():
@@ -237,7 +311,24 @@ class Connections:
                 engine="sqlite",
             )
         if self._closed:
-            raise NotConnected("the SQLite storage was closed: call connect()", engine="sqlite")
+            raise _closed()
+
+
+def _close_of_thread(
+    connection: sqlite3.Connection, known: set[sqlite3.Connection], pid: int
+) -> None:
+    if pid == os.getpid():
+        known.discard(connection)
+        connection.close()
+
+
+def _undo_savepoint(depth: int) -> tuple[str, ...]:
+    # Rolled back, a savepoint is still there.
+    return (f"ROLLBACK TO s{depth}", f"RELEASE s{depth}")
+
+
+def _closed() -> NotConnected:
+    return NotConnected("the SQLite storage was closed: call connect()", engine="sqlite")
 
 
 def _text_lookup(name: bytes, stored: Any, wanted: bytes) -> int | None:

@@ -63,9 +63,8 @@ def run(db: BaseStorageAdapter) -> list[object]:
     newest = paid.order_by("-created_at")[:3]
     print("The newest paid orders from Germany:")
     for order in newest:
-        print(
-            f"  {order.number}  {order.created_at:%d %b %Y}  {order.total:>6}  {order.customer.name}"
-        )
+        when = order.created_at.strftime("%d %b %Y")
+        print(f"  {order.number}  {when}  {order.total:>6}  {order.customer.name}")
 
     gifts_or_large = db.find(Order, col(Order.tags).contains("gift") | (Order.total >= 200))
     without_austria = gifts_or_large.where_not(customer__country="AT").order_by("number")

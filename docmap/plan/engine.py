@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from docmap.query.managers import LookupManager
 from docmap.query.nodes import And, Not, Or
@@ -18,8 +18,7 @@ Record = tuple[bytes | str, int]
 """A stored document's bytes, and its revision."""
 
 
-@dataclass(frozen=True, slots=True)
-class Native:
+class Native(NamedTuple):
     """An engine's own form of a condition; a superset of the matches unless `exact`."""
 
     condition: Any
@@ -30,8 +29,7 @@ NativeNode = Native | And | Or | Not
 """A tree of native conditions: And, Or and Not with Native leaves."""
 
 
-@dataclass(frozen=True, slots=True)
-class NativeQuery:
+class NativeQuery(NamedTuple):
     """What an engine is asked to run: a condition, an order of its own, a slice."""
 
     condition: Any = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from docmap.plan.engine import Engine, NativeQuery
 from docmap.plan.split import asking, split
@@ -12,8 +11,7 @@ from docmap.query.order import OrderTerm
 from docmap.schema.schema import Schema
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a query asks for, bound and independent of any engine."""
 
     schema: Schema
@@ -35,8 +33,7 @@ class Request:
         return self.limit == 0 or self.condition == FALSE
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """How one request runs on one engine."""
 
     request: Request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,30 +108,63 @@ def _check_term(
         )
 
 
-def annotated_indexes(model: type, root: Root) -> Iterator[Index]:
-    """The indexes that `Indexed` declares, found at any depth of an annotation.
+def annotated_indexes(model: Any, where: str, prefix: str = "") -> Iterator[Index]:
+    """The indexes that `Indexed` declares: at any depth of an annotation, in nested models too.
 
     Raises InvalidModel for an `Indexed` in a place where it cannot work.
     """
-    for name, info in model.model_fields.items():  # type: ignore[attr-defined]
+    for name, info in model.model_fields.items():
+        place = f"{where}.{name}"
         found = [m for m in info.metadata if isinstance(m, Indexed)]
-        found += list(_inside(info.annotation, f"{model.__name__}.{name}"))
+        found += list(_inside(info.annotation, place))
         for marker in found:
-            yield Index(("-" if marker.descending else "") + name, unique=marker.unique)
+            sign = "-" if marker.descending else ""
+            yield Index(f"{sign}{prefix}{name}", unique=marker.unique)
+        nested = _nested_model(info.annotation)
+        # A model that contains itself can be met only in a list or behind None; one level is
+        # what a fixed path can name.
+        if nested is not None and nested is not model:
+            yield from annotated_indexes(nested, place, f"{prefix}{name}.")
 
 
-def _inside(annotation: Any, where: str) -> Iterator[Indexed]:
-    """Markers below the top of the annotation: inside Optional and unions, and on list elements."""
+def _inside(annotation: Any, where: str, *, fixed: bool = True) -> Iterator[Indexed]:
+    """Markers below the top of an annotation: in Optional and unions, and on list elements."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        yield from (m for m in args[1:] if isinstance(m, Indexed))
+        found = [m for m in args[1:] if isinstance(m, Indexed)]
+        if found and not fixed:
+            raise _misplaced(where)
+        yield from found
         args = args[:1]
-    if origin in {dict, tuple} and any(list(_inside(arg, where)) for arg in args):
-        raise InvalidModel(
-            f"{where}: Indexed cannot work inside {getattr(origin, '__name__', origin)}; index "
-            "a field of a fixed name, or a list",
-            field=where,
-        )
+    elif any(_holds_indexes(arg) for arg in args) and _nested_model(annotation) is None:
+        # `list[Line]` or `A | B`: the field of a nested model has no fixed path there.
+        raise _misplaced(where)
+    fixed = fixed and origin not in {dict, tuple}
     for arg in args:
-        if arg is not annotation and typing.get_args(arg):
-            yield from _inside(arg, where)
+        yield from _inside(arg, where, fixed=fixed)
+
+
+def _nested_model(annotation: Any) -> Any:
+    """The model of a field that holds one, or one or None."""
+    args = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _nested_model(args[0])
+    if typing.get_origin(annotation) in {typing.Union, types.UnionType} and len(args) == 1:
+        return _nested_model(args[0])
+    is_model = isinstance(annotation, type) and hasattr(annotation, "model_fields")
+    return annotation if is_model else None
+
+
+def _holds_indexes(annotation: Any) -> bool:
+    model = _nested_model(annotation)
+    return model is not None and any(
+        isinstance(m, Indexed) for info in model.model_fields.values() for m in info.metadata
+    )
+
+
+def _misplaced(where: str) -> InvalidModel:
+    return InvalidModel(
+        f"{where}: Indexed cannot work there, as no path leads to one value: index a field that "
+        "has a fixed path, or the elements of a list",
+        field=where.partition(".")[2],
+    )

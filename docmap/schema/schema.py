@@ -202,7 +202,7 @@ def typed(
         )
     names = Root(model.__name__, collection, root, key)
     found: dict[str, BoundIndex] = {}
-    for index in (*annotated_indexes(model, names), *indexes):
+    for index in (*annotated_indexes(model, model.__name__), *indexes):
         if not isinstance(index, Index):
             raise InvalidModel(f"indexes of {model.__name__} takes Index(...), not {index!r}")
         bound = bind_index(index, names)

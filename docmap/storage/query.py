@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
@@ -150,7 +149,7 @@ class BaseQueryAdapter(Generic[T]):
     def _with(self, **changes: Any) -> Self:
         query = type(self).__new__(type(self))
         query._storage, query._invalid, query._raw = self._storage, self._invalid, self._raw
-        query._request = replace(self._request, **changes) if changes else self._request
+        query._request = self._request._replace(**changes) if changes else self._request
         return query
 
     def __repr__(self) -> str:

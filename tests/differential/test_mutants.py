@@ -12,7 +12,7 @@ import pytest
 
 import docmap.plan.split as split_module
 import docmap.storage.query as query_module
-import docmap_backends.sqlite as sqlite_module
+import docmap_backends._sqlite_queries as sqlite_module
 from docmap import BaseStorageAdapter, LookupManager
 from docmap.plan.engine import Engine, FieldCodec, Native
 from docmap.plan.plan import Plan, Request, make
