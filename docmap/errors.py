@@ -39,9 +39,11 @@ from typing import Any
 
 def shown(value: object) -> str:
     """`value` for a message: its repr while debugging, else only its type."""
-    if os.environ.get("DOCMAP_DEBUG") == "1":
-        return repr(value)
-    return f"<{type(value).__name__}>"
+    return repr(value) if _debugging() else f"<{type(value).__name__}>"
+
+
+def _debugging() -> bool:
+    return os.environ.get("DOCMAP_DEBUG") == "1"
 
 
 class DocmapError(Exception):
@@ -72,7 +74,9 @@ class DocmapError(Exception):
             setattr(self, name, value)
 
     def __str__(self) -> str:
-        return self.message
+        if self.key is None or not _debugging():
+            return self.message
+        return f"{self.message} (key {self.key!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         attributes = {name: value for name, value in self.__dict__.items() if name != "message"}

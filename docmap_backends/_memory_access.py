@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from docmap.query.nodes import And, Compare, Node
 from docmap.query.order import OrderTerm
+from docmap.query.paths import Segment
 from docmap.schema.indexes import IndexTerm
 from docmap.schema.types import LISTS, FieldType
 from docmap.values import RANK_TEXT, order_key
 from docmap_backends._memory_index import LAST, Entry, MemoryIndex, Span
 
 _MOST_SPANS: Final = 64
+Asked = dict[tuple[Segment, ...], list[tuple[int, Compare]]]
+"""The comparisons that must all hold, with their position, by the segments of their path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,17 @@ def choose(
 ) -> Access | None:
     """The index that leaves the least to do for a query; None if none helps."""
     conditions = node.children if isinstance(node, And) else () if node is None else (node,)
-    comparisons = [one for one in conditions if isinstance(one, Compare)]
-    found = [
-        access
-        for index in indexes
-        if (access := _access(index, comparisons, len(conditions), order)) is not None
-    ]
+    asked: Asked = {}
+    for position, one in enumerate(conditions):
+        if isinstance(one, Compare):
+            asked.setdefault(one.path.segments, []).append((position, one))
+    found = []
+    for index in indexes:
+        first = index.declared.terms[0].path.segments
+        if first in asked or (order and order[0].path.segments == first):
+            access = _access(index, asked, len(conditions), order)
+            if access is not None:
+                found.append(access)
     if len(found) < 2:
         return found[0] if found else None
     return min(found, key=lambda access: _cost(access, order, stop))
@@ -86,20 +94,20 @@ def _cost(access: Access, order: Sequence[OrderTerm], stop: int | None) -> float
 
 
 def _access(
-    index: MemoryIndex, comparisons: Sequence[Compare], conditions: int, order: Sequence[OrderTerm]
+    index: MemoryIndex, asked: Asked, conditions: int, order: Sequence[OrderTerm]
 ) -> Access | None:
     equal: list[Sequence[Any]] = []
     used: set[int] = set()
     terms = index.declared.terms
     for term in terms:
-        keys = _equal_keys(term, comparisons, used)
+        keys = _equal_keys(term, asked, used)
         if keys is None:
             break
         equal.append(keys)
     depth = len(equal)
     low, high = _Bound(), _Bound()
     if depth < len(terms) and not terms[depth].elements:
-        low, high = _range(terms[depth], comparisons, used)
+        low, high = _range(terms[depth], asked, used)
     spans = [
         Span(prefix, low.key, high.key, low.included, high.included) for prefix in product(*equal)
     ]
@@ -110,13 +118,11 @@ def _access(
     return Access(index, spans, depth, bool(low.key or high.key), complete, ordered, reverse)
 
 
-def _equal_keys(
-    term: IndexTerm, comparisons: Sequence[Compare], used: set[int]
-) -> Sequence[Any] | None:
+def _equal_keys(term: IndexTerm, asked: Asked, used: set[int]) -> Sequence[Any] | None:
     """The sort keys of which the term's field must have one, by the first comparison that tells."""
     lookups = _ELEMENT_KEYS if term.elements else _KEYS
-    for position, node in enumerate(comparisons):
-        if node.path == term.path and node.lookup in lookups and _reads_alike(node.type, term):
+    for position, node in asked.get(term.path.segments, ()):
+        if node.lookup in lookups and _reads_alike(node.type, term):
             values = lookups[node.lookup](node.value)
             if values is not None and len(values) <= _MOST_SPANS:
                 used.add(position)
@@ -166,13 +172,11 @@ class _Bound:
             self.key, self.included = (key,), included
 
 
-def _range(
-    term: IndexTerm, comparisons: Sequence[Compare], used: set[int]
-) -> tuple[_Bound, _Bound]:
+def _range(term: IndexTerm, asked: Asked, used: set[int]) -> tuple[_Bound, _Bound]:
     """The narrowest range that all comparisons on the term's field leave."""
     low, high = _Bound(), _Bound()
-    for position, node in enumerate(comparisons):
-        if node.path == term.path and node.lookup in _ENDS and _reads_alike(node.type, term):
+    for position, node in asked.get(term.path.segments, ()):
+        if node.lookup in _ENDS and _reads_alike(node.type, term):
             bottom, top = _ENDS[node.lookup](node.value)
             # Values of other types stand before and after: the range ends with the operand's type.
             low.raise_to(bottom or (top[0],), included=node.lookup != "gt")

@@ -89,23 +89,27 @@ class MemoryIndex:
 
     def check(self, entry: Entry) -> None:
         """Raise DuplicateKey if the entry's values are taken by another key."""
-        for values in self._unique_values(entry):
+        if not self.declared.unique:
+            return
+        for values in index_entries(self.declared, entry.tree(self.schema)):
             if self._owners.get(values, entry.key) != entry.key:
                 raise not_unique(self.schema, self.declared)
 
     def add(self, entry: Entry) -> None:
         """Put in an entry that was checked. Its places are found when they are first needed."""
         self._pending.append(entry)
-        for values in self._unique_values(entry):
-            self._owners[values] = entry.key
+        if self.declared.unique:
+            for values in index_entries(self.declared, entry.tree(self.schema)):
+                self._owners[values] = entry.key
 
     def discard(self, entry: Entry) -> None:
         """Take out an entry that was put in."""
         self._settle()
         for place in self._places(entry):
             del self._sorted[bisect_left(self._sorted, place)]
-        for values in self._unique_values(entry):
-            del self._owners[values]
+        if self.declared.unique:
+            for values in index_entries(self.declared, entry.tree(self.schema)):
+                del self._owners[values]
 
     def count(self, span: Span) -> int:
         """How many places lie within a span."""
@@ -168,8 +172,3 @@ class MemoryIndex:
                 keys = {_NO_ELEMENT}
             places = [(*place, key) for place in places for key in keys]
         return [(*place, *end) for place in places]
-
-    def _unique_values(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
-        if not self.declared.unique:
-            return ()
-        return index_entries(self.declared, entry.tree(self.schema))

@@ -77,11 +77,12 @@ class Rows:
         if not self._scanned:
             self._scanned = True
             return filtered(self.entries, schema, node)
-        matches = compiled(node, lambda path: self._column(schema, path).__getitem__)
+        matches = compiled(node, lambda path: self.column(schema, path).__getitem__)
         entries = self.entries
         return (entries[row] for row in filter(matches, range(len(entries))))
 
-    def _column(self, schema: Schema, path: Path) -> list[Any]:
+    def column(self, schema: Schema, path: Path) -> list[Any]:
+        """The value at a path of every entry; not to be changed."""
         column = self._columns.get((schema, path))
         if column is None:
             get = getter(path)

@@ -107,7 +107,7 @@ def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     if key is not None:
         return exactly("key=?", key)
     if value is None:
-        return exactly(f"{raw_place(path, codec).value} IS NULL")
+        return exactly(f"{_nullable(path, codec)} IS NULL")
     if _asks_for_type(place, path):
         return _untyped_equals(place, value)
     if not place.trusted and place.kind.kind in _INEXACT:
@@ -128,6 +128,12 @@ def raw_place(path: Path, codec: FieldCodec) -> Place:
     )
 
 
+def _nullable(path: Path, codec: FieldCodec) -> str:
+    """The value that is null where null is stored, or nothing; the indexed one where it can be."""
+    place = place_of(path, codec)
+    return place.value if place.trusted else raw_place(path, codec).value
+
+
 def _untyped_equals(place: Place, value: Any) -> Native:
     if isinstance(value, bool):
         return exactly(f"{place.type}='{'true' if value else 'false'}'")
@@ -140,7 +146,7 @@ def _untyped_equals(place: Place, value: Any) -> Native:
 def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     some = [one for one in value if one is not None]
-    null = SQL(f"{raw_place(path, codec).value} IS NULL")
+    null = SQL(f"{_nullable(path, codec)} IS NULL")
     if not some:
         return Native(null)
     if _asks_for_type(place, path):
@@ -191,7 +197,7 @@ def between(path: Path, value: tuple[Any, Any], codec: FieldCodec) -> Native:
 
 @lookups.register("is_null")
 def is_null(path: Path, value: bool, codec: FieldCodec) -> Native:
-    return exactly(f"{raw_place(path, codec).value} IS {'' if value else 'NOT '}NULL")
+    return exactly(f"{_nullable(path, codec)} IS {'' if value else 'NOT '}NULL")
 
 
 @lookups.register("exists")

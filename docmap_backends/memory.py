@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
@@ -165,14 +165,19 @@ class MemoryStorage(BaseStorageAdapter):
         return sum(1 for _ in self._matching(schema, NativeQuery(condition)))
 
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
-        trees = (e.tree(schema) for e in self._matching(schema, NativeQuery(condition)))
-        values: Iterable[Any]
-        if path.each:
-            values = (value for tree in trees for value in each_value(tree, path))
-        else:
-            values = map(getter(path), trees)
+        values = self._values(schema, path, condition)
         # Trees are kept: what could be changed in them is copied.
         return [deepcopy(one) if type(one) in {list, dict} else one for one in values]
+
+    def _values(self, schema: Schema, path: Path, condition: Any) -> Iterable[Any]:
+        if condition is None and not path.each:
+            with self._mutex:
+                rows = self._table(schema).rows()
+            return rows.column(schema, path)
+        trees = (e.tree(schema) for e in self._matching(schema, NativeQuery(condition)))
+        if path.each:
+            return chain.from_iterable(each_value(tree, path) for tree in trees)
+        return map(getter(path), trees)
 
     def _delete_matching(self, schema: Schema, condition: Any) -> int:
         with self._mutex:

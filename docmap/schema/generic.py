@@ -34,7 +34,7 @@ _LISTS: dict[Any, Callable[..., cs.CoreSchema]] = {
 _SETS: dict[Any, Any] = {
     set: set,
     frozenset: frozenset,
-    abc.Set: set,
+    abc.Set: frozenset,
     abc.MutableSet: set,
 }
 _DICTS: dict[Any, Any] = {

@@ -1,10 +1,9 @@
-"""The adapter contract: BaseStorageAdapter, BaseQueryAdapter, `load`, `wrap`."""
+"""The adapter contract: BaseStorageAdapter, BaseQueryAdapter, `wrap`."""
 
 from __future__ import annotations
 
 from docmap.storage.base import BaseStorageAdapter
-from docmap.storage.load import load
 from docmap.storage.query import BaseQueryAdapter, Query
 from docmap.storage.wrap import WrappedStorage, wrap
 
-__all__ = ["BaseQueryAdapter", "BaseStorageAdapter", "Query", "WrappedStorage", "load", "wrap"]
+__all__ = ["BaseQueryAdapter", "BaseStorageAdapter", "Query", "WrappedStorage", "wrap"]

@@ -16,7 +16,7 @@ from docmap.errors import DocmapError
 
 if TYPE_CHECKING:
     from docmap.plan.plan import Plan
-    from docmap.storage.hooks import Hooks
+    from docmap.storage.lifecycle import Lifecycle
 
 logger = logging.getLogger("docmap")
 _SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster
@@ -39,7 +39,7 @@ class Tally:
 
 
 @contextmanager
-def operation(storage: Hooks, collection: str, name: str, count: int = 1) -> Iterator[Tally]:
+def operation(storage: Lifecycle, collection: str, name: str, count: int = 1) -> Iterator[Tally]:
     """Time one operation by key and log it; an error of it says where it was."""
     tally = Tally()
     tally.count = count
@@ -59,11 +59,12 @@ def operation(storage: Hooks, collection: str, name: str, count: int = 1) -> Ite
 
 
 def report(
-    storage: Hooks, collection: str, name: str, tally: Tally, plan: Plan | None = None
+    storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Plan | None = None
 ) -> None:
     """Log an operation that ended: at DEBUG, at WARNING if it was slow or scanned too much."""
     slow = tally.seconds >= storage.slow_seconds
-    if plan is not None and tally.seconds * _SCANNED_AT_MOST >= storage.scan_documents:
+    large = tally.seconds * _SCANNED_AT_MOST >= storage.scan_documents
+    if plan is not None and large and storage.is_open:
         _warn_of_scan(storage, plan)
     level = logging.WARNING if slow else logging.DEBUG
     if logger.isEnabledFor(level):
@@ -89,7 +90,7 @@ def _shape(plan: Plan | None) -> str:
     return shape if plan.residual is None else f"{shape} [residual: {text(plan.residual)}]"
 
 
-def _warn_of_scan(storage: Hooks, plan: Plan) -> None:
+def _warn_of_scan(storage: Lifecycle, plan: Plan) -> None:
     """Warn once of each kind of query that reads all of a large collection."""
     shape = (plan.request.schema.collection, _shape(plan))
     if shape in storage.scans_seen or not logger.isEnabledFor(logging.WARNING):

@@ -118,6 +118,11 @@ class Lifecycle(Hooks):
 
     # -- for the modules beside this one
 
+    @property
+    def is_open(self) -> bool:
+        """True between `connect()` and `disconnect()`."""
+        return self._open.is_set()
+
     def check_open(self) -> None:
         """Raise NotConnected if the storage is closed."""
         if not self._open.is_set():

@@ -311,7 +311,7 @@ class Query(BaseQueryAdapter[T]):
         self._asked = None
         plan, tally = self._plan(), Tally()
         schema, storage = self._request.schema, self._storage
-        found = _timed(execute.records(storage, plan), tally)
+        found = _timed(lambda: execute.records(storage, plan), tally)
         try:
             if self._raw:
                 yield from (schema.codec.tree(data) for data, _ in found)
@@ -333,17 +333,19 @@ class Query(BaseQueryAdapter[T]):
                     self._invalid(error)
 
 
-def _timed(found: Iterator[Record], tally: Tally) -> Any:
+def _timed(search: Callable[[], Iterator[Record]], tally: Tally) -> Any:
     """The records, with their number and the time spent in getting them; closes the stream."""
+    start = perf_counter()
+    found = search()
     try:
         while True:
-            start = perf_counter()
             record = next(found, None)
             tally.seconds += perf_counter() - start
             if record is None:
                 return
             tally.count += 1
             yield record
+            start = perf_counter()
     finally:
         close = getattr(found, "close", None)
         if close is not None:

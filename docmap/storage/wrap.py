@@ -9,11 +9,12 @@ types, with the revision under `_revision`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from docmap.errors import InvalidConfig, InvalidRecord, StorageError
+from docmap.errors import DocmapError, InvalidConfig, InvalidRecord, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage.base import BaseStorageAdapter
@@ -52,7 +53,12 @@ class WrappedStorage(BaseStorageAdapter):
         self._models: dict[str, Any] = {}
 
     def _connect(self) -> None:
-        self._optional("connect")
+        try:
+            self._optional("connect")
+        except StorageError as error:
+            # By its contract connect() raises RuntimeError for what is open already.
+            if not isinstance(error.__cause__, RuntimeError):
+                raise
 
     def _disconnect(self) -> None:
         self._optional("disconnect")
@@ -63,12 +69,26 @@ class WrappedStorage(BaseStorageAdapter):
     def _optional(self, name: str) -> None:
         method = getattr(self._backend, name, None)
         if callable(method):
-            method()
+            with self._failures(name):
+                method()
+
+    @contextmanager
+    def _failures(self, name: str) -> Iterator[None]:
+        """What the backend raises by itself, as the cause of a StorageError."""
+        try:
+            yield
+        except DocmapError:
+            raise
+        except Exception as error:
+            raise StorageError(
+                f"{type(self._backend).__name__}.{name} failed with {type(error).__name__}",
+                engine=self.scheme,
+            ) from error
 
     def _clear(self) -> None:
         if not callable(getattr(self._backend, "clear", None)):
             raise self._lacks("clearing")
-        self._backend.clear()
+        self._optional("clear")
 
     def _native(self) -> Any:
         return self._backend
@@ -80,15 +100,17 @@ class WrappedStorage(BaseStorageAdapter):
         self._models[schema.collection] = schema.model or schema.collection
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
-        try:
-            found = self._backend.get(_model(schema), key)
-        except KeyError:
-            return None
+        with self._failures("get"):
+            try:
+                found = self._backend.get(_model(schema), key)
+            except KeyError:
+                return None
         return None if found is None else _record(schema, found)
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         data = {**from_json(record[0]), REVISION: record[1]}
-        answered = self._backend.save(_model(schema), data, primary_key=key)
+        with self._failures("save"):
+            answered = self._backend.save(_model(schema), data, primary_key=key)
         if answered is not None and answered != key:
             raise StorageError(
                 f"{type(self._backend).__name__}.save stored the document under another key than "
@@ -100,12 +122,15 @@ class WrappedStorage(BaseStorageAdapter):
     def _remove(self, schema: Schema, key: Any) -> bool:
         if self._get(schema, key) is None:
             return False
-        self._backend.delete(_model(schema), key)
+        with self._failures("delete"):
+            self._backend.delete(_model(schema), key)
         return True
 
     def _scan(self, schema: Schema) -> Iterator[Record]:
         # A list: the backend's own iteration may see writes that are made meanwhile.
-        return iter([_record(schema, found) for found in self._backend.get_query(_model(schema))])
+        with self._failures("get_query"):
+            records = [_record(schema, found) for found in self._backend.get_query(_model(schema))]
+        return iter(records)
 
 
 def _model(schema: Schema) -> Any:

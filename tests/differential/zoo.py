@@ -43,8 +43,6 @@ _INDEXES: Final = [
     Index("uid"),
     Index("fine"),
     Index("big"),
-    Index("odd"),
-    Index("prices"),
     Index("day", "clock"),
     Index("ratio"),
 ]

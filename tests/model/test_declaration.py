@@ -184,14 +184,18 @@ class TestKeywords:
 
 
 class TestIndexes:
-    @pytest.mark.parametrize("given", ["status", Index("status"), 5, [5], [("a", 1)], {"a": 1}.values()])
+    @pytest.mark.parametrize(
+        "given", ["status", Index("status"), 5, [5], [("a", 1)], {"a": 1}.values()]
+    )
     def test_what_is_no_list_of_indexes(self, given: Any) -> None:
         with pytest.raises(InvalidModel, match="indexes takes"):
 
             class Odd(Document, indexes=given):
                 status: str
 
-    @pytest.mark.parametrize("name", ["stauts", "customer", "customer.nme", "attrs", "tags.0.x", ""])
+    @pytest.mark.parametrize(
+        "name", ["stauts", "customer", "customer.nme", "attrs", "tags.0.x", ""]
+    )
     def test_one_that_cannot_work(self, name: str) -> None:
         with pytest.raises(InvalidModel):
 

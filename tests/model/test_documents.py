@@ -48,9 +48,7 @@ class TestComputedAndPrivate:
             db.find(Square, area=9)
         db.save(Square, loaded.model_dump(), primary_key=square.id)
 
-    def test_private_attributes_are_not_stored_and_start_anew(
-        self, db: BaseStorageAdapter
-    ) -> None:
+    def test_private_attributes_are_not_stored_and_start_anew(self, db: BaseStorageAdapter) -> None:
         class Cell(Document):
             value: int = 0
             _seen: list[int] = PrivateAttr(default_factory=list)

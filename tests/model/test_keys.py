@@ -90,7 +90,9 @@ class TestDefault:
         assert db.find(Renamed, id=document.id).raw().one() == {"_key": document.id, "name": "a"}
         assert db.delete(Renamed, document.id)
 
-    @pytest.mark.parametrize("key", ["", " ", "é", "a/b", "a'b\"c", "x" * 512, "-1", "\n", "日" * 170])
+    @pytest.mark.parametrize(
+        "key", ["", " ", "é", "a/b", "a'b\"c", "x" * 512, "-1", "\n", "日" * 170]
+    )
     def test_any_text_up_to_512_bytes_is_a_key(self, db: BaseStorageAdapter, key: str) -> None:
         db.save(Note(id=key, text="x"))
         assert db.get(Note, key).id == key
@@ -190,9 +192,7 @@ class TestCounted:
         assert full.get(Ticket, key).title == "a"
 
     @pytest.mark.parametrize("key", ["x", 1.5, True, 2**63])
-    def test_what_is_no_such_number_is_refused(
-        self, full: BaseStorageAdapter, key: object
-    ) -> None:
+    def test_what_is_no_such_number_is_refused(self, full: BaseStorageAdapter, key: object) -> None:
         full.save(Ticket(title="a"))
         with pytest.raises(InvalidValue, match=r"Ticket\.id"):
             full.get(Ticket, key)

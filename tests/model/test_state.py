@@ -360,9 +360,7 @@ class TestReload:
 
 class TestStorages:
     @pytest.fixture(autouse=True)
-    def nothing_configured(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[None]:
+    def nothing_configured(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name in os.environ:
             if name.startswith("DOCMAP_"):
                 monkeypatch.delenv(name)

@@ -385,6 +385,16 @@ ANYTHING: dict[str, Any] = {
     "deep": [[[{"a": [{}]}]]],
 }
 
+INNER = Recursive(
+    node=Node(value=Decimal(1)),
+    tree=Tree({}),
+    chain=Chain(Decimal(1)),
+    link={"value": Decimal(1)},
+    leaf=Leaf(Decimal(1), []),
+    json_value=None,
+    alias=None,
+    generic={},
+)
 SCALARS: dict[str, Any] = dict(HIGH) | {"id": "x"}
 DOCUMENTS: list[Document] = [
     LOW,
@@ -499,6 +509,8 @@ DOCUMENTS: list[Document] = [
         json_value={"a": [1, 2.5, None, {"b": "c"}]},
         alias={"a": [Decimal("1.0"), {"b": Decimal(2)}], "c": None},
         generic={"a": (Decimal("1.0"), Decimal(2))},
+        itself=INNER,
+        all=[INNER],
     ),
     Others(
         price=Money(1050, "EUR"),
@@ -522,8 +534,3 @@ DOCUMENTS: list[Document] = [
     *(Anything(it=it, many=[it], table={"a": it}) for it in ANYTHING.values()),
     Anything(it=None, many=[], table={}),
 ]
-DOCUMENTS.append(
-    DOCUMENTS[-9].model_copy(update={"id": "outer", "itself": None})
-    if isinstance(DOCUMENTS[-9], Recursive)
-    else Anything(it=1, many=[], table={})
-)

@@ -216,7 +216,9 @@ class TestOrder:
         assert [row["id"] for row in query.order_by("price")] == ["a", "c", "d", "b"]
         assert [row["id"] for row in query.order_by("-price")] == ["b", "d", "c", "a"]
 
-    @pytest.mark.parametrize("name", ["tags", "-tags", "owner", "nope", "", "-", "size__gt", 5, None])
+    @pytest.mark.parametrize(
+        "name", ["tags", "-tags", "owner", "nope", "", "-", "size__gt", 5, None]
+    )
     def test_what_has_no_order_is_refused(self, items: Query[Item], name: Any) -> None:
         with pytest.raises(InvalidQuery):
             items.order_by(name)
@@ -228,7 +230,8 @@ class TestOrder:
 
 class TestSlices:
     @pytest.mark.parametrize(
-        ("start", "stop"), [(0, 5), (5, 10), (18, 30), (20, 25), (100, 200), (5, 5), (7, 3), (None, 4), (4, None)]
+        ("start", "stop"),
+        [(0, 5), (5, 10), (18, 30), (20, 25), (100, 200), (5, 5), (7, 3), (None, 4), (4, None)],
     )
     def test_they_are_python_s(
         self, items: Query[Item], start: int | None, stop: int | None
@@ -379,7 +382,14 @@ class TestEnds:
 
     def test_raw(self, items: Query[Item], db: BaseStorageAdapter) -> None:
         row = items.where(id="04").raw().one()
-        assert row == {"id": "04", "kind": "a", "size": 1, "price": None, "tags": ["x"], "owner": None}
+        assert row == {
+            "id": "04",
+            "kind": "a",
+            "size": 1,
+            "price": None,
+            "tags": ["x"],
+            "owner": None,
+        }
         assert items.raw().order_by("id")[4] == row
         assert items.raw().count() == 20
         assert db.find("items", id="04").raw().one() == row
@@ -401,9 +411,7 @@ class TestValues:
         assert db.find(Item).values("owner.name", nulls=True) == [None, "a", "b"]
 
     @pytest.mark.parametrize("name", ["tags", "owner", path("tags")])
-    def test_lists_and_objects_are_refused_naming_each(
-        self, items: Query[Item], name: Any
-    ) -> None:
+    def test_lists_and_objects_are_refused_naming_each(self, items: Query[Item], name: Any) -> None:
         with pytest.raises(InvalidQuery, match=r"each\(\)") as caught:
             items.values(name)
         assert caught.value.collection == "items"
@@ -653,7 +661,13 @@ class TestUntyped:
         db.insert_many(
             "countries",
             [
-                {"id": "CL", "name": "Chile", "region": "America", "area": 756_102, "borders": ["AR"]},
+                {
+                    "id": "CL",
+                    "name": "Chile",
+                    "region": "America",
+                    "area": 756_102,
+                    "borders": ["AR"],
+                },
                 {"id": "DE", "name": "Germany", "region": "Europe", "area": 357_114},
                 {"id": "MT", "name": "Malta", "region": "Europe", "area": 316.5, "borders": []},
             ],

@@ -308,7 +308,9 @@ class TestSaveData:
             db.save(Order, {})
         assert db.find(Note).count() == 0
 
-    @pytest.mark.parametrize("data", [None, [], "x", 5, Note()], ids=lambda data: type(data).__name__)
+    @pytest.mark.parametrize(
+        "data", [None, [], "x", 5, Note()], ids=lambda data: type(data).__name__
+    )
     def test_data_is_a_dict(self, db: BaseStorageAdapter, data: Any) -> None:
         with pytest.raises(InvalidValue, match="takes a dict of the fields"):
             db.save(Note, data)

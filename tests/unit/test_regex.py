@@ -281,7 +281,9 @@ def test_too_large_a_pattern_is_refused() -> None:
         parse("(.{250}){4}" * 100)
     assert caught.value.__cause__ is not None
     with pytest.raises(InvalidQuery, match="too large"):
-        parse_like("_" * 100_000)
+        parse("(.{250}){4}" * 900)
+    with pytest.raises(InvalidQuery, match="at most 10,000 characters"):
+        parse("a" * 10_001)
 
 
 def test_the_deepest_nesting_compiles() -> None:
