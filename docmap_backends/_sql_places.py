@@ -13,7 +13,8 @@ from typing import Any
 
 from docmap.plan.engine import FieldCodec
 from docmap.query.paths import Digits, Path
-from docmap.schema.types import FieldType
+from docmap.schema.types import UNTYPED, FieldType
+from docmap.schema.wire import TAGS
 from docmap_backends._sql import quoted, text_literal
 
 _UNREACHABLE = re.compile(r'["\\\x00-\x1f]')
@@ -73,6 +74,8 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
 def _worked_out(path: Path, codec: FieldCodec, source: Source) -> Place:
     if not source.depth:
         codec.engine.check_readable(codec.schema)
+    if codec.type.kind in UNTYPED and not TAGS.isdisjoint(path.segments):
+        raise ValueError("an object with this key is stored in another form, or is another value")
     trusted = source.depth == 0 and codec.engine.trusts(codec.schema, path, codec.type)
     if not path.segments:
         return Place(source.value, source.type, f"json_each({source.json})", codec.type, False)
@@ -147,11 +150,6 @@ def _by_what_is_stored(path: Path, position: int, source: Source) -> tuple[str, 
     value, kind = (f"CASE WHEN {holder}='array' THEN {index[i]} ELSE {key[i]} END" for i in (0, 1))
     element = f"CASE WHEN {kind} IN ('object','array') THEN {value} END"
     return value, kind, f"json_each({element})"
-
-
-def reachable(segments: tuple[Any, ...]) -> bool:
-    """True if a JSON path of SQLite can name the place, and so an index."""
-    return not any(isinstance(s, Digits) or _UNREACHABLE.search(str(s)) for s in segments)
 
 
 def element_source(alias: str, depth: int) -> Source:

@@ -14,7 +14,7 @@ from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.schema import Schema
 from docmap.storage.writes import not_unique, taken
 from docmap_backends._sql import column_name, quoted
-from docmap_backends._sql_places import Source, expressions, reachable
+from docmap_backends._sql_places import Source, expressions
 from docmap_backends._sqlite_tables import KEYED, Table
 
 
@@ -46,7 +46,7 @@ def _expression(term: IndexTerm, doc: str, row: str) -> str:
 
 def _in_column(term: IndexTerm) -> bool:
     """True if the values of the field are in a column of their own."""
-    return not term.elements and (term.type.kind in KEYED or not reachable(term.path.segments))
+    return not term.elements and term.type.kind in KEYED
 
 
 def _create_elements(
@@ -123,8 +123,10 @@ def _watched(index: BoundIndex) -> tuple[str, str]:
 
 
 def _values(index: BoundIndex, row: str) -> list[str]:
+    """What an entry holds; nothing in JSON is the empty blob, which stands for null."""
     return [
-        "e.value" if term.elements else _expression(term, f"{row}doc", row) for term in index.terms
+        "e.value" if term.elements else f"ifnull({_expression(term, f'{row}doc', row)},x'')"
+        for term in index.terms
     ]
 
 
@@ -135,7 +137,7 @@ def _rows(index: BoundIndex, row: str, table: str) -> str:
     values = _values(index, row)
     named = ", ".join(f"{value} AS c{number}" for number, value in enumerate(values))
     given = "".join(
-        f" AND {value} IS NOT NULL"
+        f" AND {value}<>x''"
         for term, value in zip(index.terms, values, strict=True)
         if index.unique and not term.elements
     )

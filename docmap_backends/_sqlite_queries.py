@@ -24,7 +24,7 @@ from docmap_backends._sql_places import place_of
 from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_foreign import normal_form, take_over, wire_key
 from docmap_backends._sqlite_known import Known
-from docmap_backends._sqlite_tables import Table, read_table
+from docmap_backends._sqlite_tables import KEYED, Table, read_table
 
 _FEW: Final = 1000  # documents up to which a slice is fetched at once, not by a stream of its own
 _BATCH: Final = 256
@@ -169,9 +169,9 @@ class SQLiteReading(BaseStorageAdapter):
         """The records of a statement, from a snapshot of its own; `whole` if it selects all."""
         count, all_rows = 0, f"SELECT count(*) FROM {table.name}"
         with self._connections.reading() as connection, self._connections.errors():
-            connection.execute("BEGIN")
-            cursor = connection.execute(statement.text, statement.parameters)
             try:
+                connection.execute("BEGIN")
+                cursor = connection.execute(statement.text, statement.parameters)
                 while rows := cursor.fetchmany(_BATCH):
                     count += len(rows)
                     yield from self._records(schema, table, rows)
@@ -180,8 +180,8 @@ class SQLiteReading(BaseStorageAdapter):
                     raise self._connections.file.damaged()
             finally:
                 with suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
-                    cursor.close()
-                    connection.execute("ROLLBACK")  # else it would keep its snapshot
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")  # else it would keep its snapshot
 
     def _statement(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         found = where(query.condition)
@@ -212,14 +212,18 @@ class SQLiteReading(BaseStorageAdapter):
             return []
         if not table.trusts(path, kind):
             return None
-        # The key column of a Decimal has one text for 1.1 and 1.10.
-        seen = None if kind.kind in {"decimal", "bigint"} else kind
-        value = place_of(path, _codec(self, schema, seen)).value
+        place = place_of(path, _codec(self, schema, kind))
+        # The key column of a Decimal has one text for 1.1 and 1.10, that of a float 5.0 for 5.
+        seen = place_of(path, _codec(self, schema, None)) if kind.kind in KEYED else place
+        exact = place.value if kind.kind == "float" else seen.value
+        whole = f"{seen.type}='integer'" if kind.kind == "float" else "0"
         found = where(condition)
-        statement = f"SELECT DISTINCT {value} FROM {table.name}{found.text}"
+        statement = f"SELECT DISTINCT {exact}, {whole} FROM {table.name}{found.text}"
         rows = self._connections.rows(statement, found.parameters)
         read = _READERS.get(kind.kind, _text_or_number)
-        return [None if value is None else read(value) for (value,) in rows]
+        return [
+            None if value is None else int(value) if whole else read(value) for value, whole in rows
+        ]
 
     def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
         table = self._table(schema)

@@ -2,8 +2,7 @@
 
 A collection's table has the key, the revision, a mark that docmap alone sets (`_sqlite_foreign`),
 the document as JSON text, and a column for the sortable key of each float, Decimal and BigInt that
-classes declare: SQLite reads floats from text inexactly, and knows no decimals. So has each field
-that no JSON path of SQLite can name.
+classes declare: SQLite reads floats from text inexactly, and knows no decimals.
 `docmap_collections` keeps, for each path, the type that all stored values have; only there can
 conditions be exact without asking for the JSON type.
 """
@@ -21,11 +20,10 @@ from pydantic_core import SchemaValidator, core_schema, from_json
 
 from docmap.query.paths import Path, getter
 from docmap.schema.schema import Schema
-from docmap.schema.types import UNTYPED, FieldType, walk
+from docmap.schema.types import FieldType, walk
 from docmap.schema.wire import TEXT_READERS
 from docmap.values import INT_MAX, INT_MIN, MISSING, decimal_key
 from docmap_backends._sql import column_name, quoted, table_name
-from docmap_backends._sql_places import reachable
 
 KEYED = frozenset({"float", "decimal", "bigint"})
 MIXED = "mixed"
@@ -82,8 +80,18 @@ class Table:
         return {
             column_name(map(str, path.segments)): path
             for _, path, kinds in self._declared
-            if KEYED.intersection(kinds) or not reachable(path.segments)
+            if KEYED.intersection(kinds)
         }
+
+    @cached_property
+    def types(self) -> dict[tuple[str, ...], str]:
+        """The paths at which all values are of one type, with that type."""
+        found = {
+            tuple(map(str, path.segments)): kinds[0]
+            for _, path, kinds in self._declared
+            if len(kinds) == 1 and kinds[0] != MIXED
+        }
+        return found if self.plain else {}
 
     def trusts(self, path: Path, kind: FieldType) -> bool:
         """True if everything stored at `path` is of this type, or null."""
@@ -130,9 +138,9 @@ class Table:
     @cached_property
     def _writers(self) -> tuple[tuple[Callable[[Any], Any], frozenset[str]], ...]:
         return tuple(
-            (getter(path), frozenset(kinds))
+            (getter(path), KEYED.intersection(kinds))
             for _, path, kinds in self._declared
-            if KEYED.intersection(kinds) or not reachable(path.segments)
+            if KEYED.intersection(kinds)
         )
 
     def key_values(self, wire: Any) -> tuple[Any, ...]:
@@ -202,11 +210,7 @@ def path_text(segments: tuple[Any, ...]) -> str:
 @lru_cache(maxsize=256)
 def declared_shape(schema: Schema) -> Mapping[str, str]:
     """The paths of a class's scalars that nested models lead to, with their types."""
-    return {
-        path_text(path): kind.kind
-        for path, kind in walk(schema.root)
-        if kind.kind in _TYPED or (kind.kind in UNTYPED and not reachable(path))
-    }
+    return {path_text(path): kind.kind for path, kind in walk(schema.root) if kind.kind in _TYPED}
 
 
 def _fits(kind: str, wire: Any) -> bool:
@@ -216,10 +220,26 @@ def _fits(kind: str, wire: Any) -> bool:
         return False  # a float to SQLite
     if kind in TEXT_READERS:
         return TEXT_READERS[kind](wire) is not wire
+    if kind == "float" and type(wire) is int:
+        return abs(wire) <= _WHOLE  # as other programs write floats
     return type(wire) is _NATIVE_TYPES[kind]
 
 
 _NO_FLOATS = frozenset({"decimal", "bigint", MIXED})
+_WHOLE = 2**53  # up to it, each whole number is a float
+_NATIVE_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+
+
+def _key_value(kinds: frozenset[str], wire: Any) -> Any:
+    if "float" in kinds and type(wire) in {float, int}:
+        return float(wire) if _fits("float", wire) else None
+    for kind in ("decimal", "bigint"):
+        if kind in kinds and (value := TEXT_READERS[kind](wire)) is not wire:
+            return decimal_key(value)
+    return None
+
+
+_WHOLE = 2**53  # up to it, each whole number is a float
 _NATIVE_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 
 
@@ -338,7 +358,7 @@ def widen(connection: sqlite3.Connection, table: Table, schema: Schema) -> None:
     for path, kind in declared_shape(schema).items():
         held = shape.get(path, "").split()
         if not held:
-            shape[path] = f"{MIXED} {kind}" if kind in UNTYPED else kind
+            shape[path] = kind
         elif kind not in held:
             shape[path] = " ".join([MIXED, *held, kind]).replace(f"{MIXED} {MIXED}", MIXED)
     if shape == table.shape:

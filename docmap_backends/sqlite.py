@@ -147,6 +147,10 @@ class SQLiteStorage(SQLiteReading):
         labels = {index.name: index.label for index in schema.indexes}
         return {name: labels.get(name, name) for name in sorted(table.indexes)} if table else {}
 
+    def _shape(self, collection: str) -> dict[tuple[str, ...], str]:
+        table = self._known.current(self._connections, collection)
+        return table.types if table is not None else {}
+
     # -- writes
 
     def _next_key(self, schema: Schema) -> int:

@@ -23,7 +23,14 @@ from docmap.query.nodes import (
 )
 from docmap.query.order import OrderTerm
 from docmap.schema.operands import NEVER, Misfit, bound, coerce, unique_in_order
-from docmap.schema.resolve import Resolved, Root, resolve_keyword, resolve_path, resolve_place, unknown
+from docmap.schema.resolve import (
+    Resolved,
+    Root,
+    resolve_keyword,
+    resolve_path,
+    resolve_place,
+    unknown,
+)
 from docmap.schema.types import ANY, LISTS, ORDERED, UNTYPED, FieldType
 from docmap.values import bracket
 
@@ -188,7 +195,9 @@ def _flag(found: Resolved, lookup: str, value: Any) -> Node:
 def _date_part(found: Resolved, lookup: str, value: Any) -> Node:
     allowed = {"datetime"} if lookup == "hour" else {"datetime", "date"}
     if found.type.kind not in allowed and found.type.kind not in UNTYPED:
-        raise Misfit(f"is {found.type.label}: {lookup} reads {' and '.join(sorted(allowed))} fields")
+        raise Misfit(
+            f"is {found.type.label}: {lookup} reads {' and '.join(sorted(allowed))} fields"
+        )
     return _compare(found, lookup, _whole(lookup, value))
 
 
@@ -237,5 +246,3 @@ def _element(root: Root, found: Resolved, quantifier: Any, condition: Any, writt
     if inner == FALSE and quantifier == "any":
         return FALSE
     return Element(found.path, quantifier, inner, kind)
-
-

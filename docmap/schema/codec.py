@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import (
     PydanticSerializationError,
-    SchemaSerializer,
     SchemaValidator,
     from_json,
     to_json,
@@ -16,6 +15,7 @@ from pydantic_core import (
 
 from docmap.errors import InvalidRecord, InvalidValue
 from docmap.schema.align import write_back
+from docmap.schema.checked import none_finder, serializer
 from docmap.schema.diagnose import (
     TOO_DEEP,
     Fault,
@@ -42,6 +42,7 @@ class Codec:
     __slots__ = (
         "_deep",
         "_fields",
+        "_holds_none",
         "_model",
         "_moments",
         "_nested",
@@ -68,9 +69,8 @@ class Codec:
             self._validate: Callable[[Any], Any] = SchemaValidator(
                 root.schema, _use_prebuilt=False
             ).validate_json
-            self._to_json: Callable[..., bytes] = SchemaSerializer(
-                root.schema, _use_prebuilt=False
-            ).to_json
+            self._to_json: Callable[..., bytes] = serializer(root).to_json
+            self._holds_none = none_finder(root)
 
     def encode(self, document: Any) -> bytes:
         """The bytes of a document, checked whole; the document is brought in line with them.
@@ -96,6 +96,8 @@ class Codec:
         except (PydanticSerializationError, RecursionError) as error:
             fault = find_fault(document, self._root) or ((), "cannot be stored")
             raise self._refused(fault) from error
+        if (b"null" in data or b'"None"' in data) and self._holds_none(document):
+            raise self._refused(find_fault(document, self._root) or ((), "holds None"))
         if self._overlapping:
             self._refuse_subclasses(document)
         for model in self._nested:

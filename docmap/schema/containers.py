@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from pydantic_core import (
     CoreSchema,
     PydanticSerializationError,
-    SchemaSerializer,
     SchemaValidator,
     from_json,
     to_json,
 )
 from pydantic_core import core_schema as cs
 
+from docmap.schema.checked import list_serializer
 from docmap.schema.diagnose import reason_of
 from docmap.schema.leaves import note, write_floats, write_ints
 from docmap.schema.readers import Readers
@@ -117,15 +117,15 @@ class _Elements:
     @cached_property
     def _write(self) -> Callable[..., list[Any]]:
         # Made when it is first needed: until then a type that contains itself is not complete.
-        return SchemaSerializer(
-            cs.list_schema(self._item.schema), _use_prebuilt=False
-        ).to_python
+        return list_serializer(self._item).to_python
 
     @cached_property
     def _read(self) -> Callable[[Any], Any] | None:
         return Readers().reader(self._item)
 
-    def in_order(self, values: Iterable[Any]) -> list[Any]:
+    def in_order(self, values: Collection[Any]) -> list[Any]:
+        if None in values and not self._item.nullable:
+            raise TypeError("has an element that is None, and its type takes no None")
         wires = self._write(list(values), mode="json", by_alias=True, warnings="error")
         read = self._read
         keyed = {order_key(read(wire) if read else wire): wire for wire in wires}
@@ -153,7 +153,7 @@ def dict_schema(
     """
     if kind is dict and key.annotation is str and is_plain(key):
         return cs.dict_schema(cs.str_schema(), value.core, **limits)
-    writer = SchemaSerializer(cs.list_schema(key.core), _use_prebuilt=False)
+    writer = list_serializer(key)
     reader = SchemaValidator(cs.list_schema(key.core), _use_prebuilt=False)
     textual = key.kind in _TEXT_KEYS
 
@@ -162,6 +162,8 @@ def dict_schema(
             raise TypeError("is not a dict")
         if type(mapping) is not kind:
             note()
+        if None in mapping:
+            raise TypeError("has a key that is None")
         try:
             names = writer.to_python(list(mapping), mode="json", warnings="error")
         except PydanticSerializationError as error:

@@ -58,7 +58,9 @@ class ConverterManager:
         """A class decorator: its `to_db` and `from_db` convert `datatype` and its subclasses."""
 
         def decorate(cls: C) -> C:
-            missing = [name for name in ("to_db", "from_db") if not callable(getattr(cls, name, None))]
+            missing = [
+                name for name in ("to_db", "from_db") if not callable(getattr(cls, name, None))
+            ]
             if missing:
                 raise TypeError(f"the converter {cls.__name__} lacks {' and '.join(missing)}")
             self._converters[datatype] = cls()

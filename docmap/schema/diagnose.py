@@ -81,6 +81,8 @@ def _inside(value: Any, kind: FieldType) -> _Inside | str | None:
     elif kind.kind in LISTS and isinstance(value, (list, tuple, set, frozenset, deque)):
         return ((i, item, kind.element(i) or ANY) for i, item in enumerate(value))
     elif kind.kind == "dict" and isinstance(value, Mapping):
+        if None in value:
+            return "has a key that is None"
         return ((name, item, kind.item or ANY) for name, item in value.items())
     return None
 
@@ -135,7 +137,9 @@ def _scalar_fault(value: Any, kind: FieldType, path: tuple[Any, ...]) -> Fault |
         except Unportable as fault:
             return (*path, *reversed(fault.segments)), fault.reason
     try:
-        SchemaSerializer(kind.schema, _use_prebuilt=False).to_json(value, warnings="error")
+        SchemaSerializer(kind.schema, _use_prebuilt=False).to_json(
+            value, by_alias=True, warnings="error"
+        )
     except (PydanticSerializationError, RecursionError) as error:
         if "surrogates" in str(error):
             return path, "holds a lone surrogate, which is not text: decode it, or store bytes"

@@ -95,7 +95,7 @@ class _Foreign:
         try:
             back = self.read(wire)
         except ValueError:
-            back = None
+            back = ...
         if type(back) is not type(value) or not self._same(value, back, wire):
             raise ValueError(
                 f"would not come back from its JSON form: register a converter for {self._name}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import types
 import typing
 from collections.abc import Iterator
@@ -56,7 +55,6 @@ _UNINDEXABLE = frozenset({"dict", "model"})
 # text of a Decimal with its scale, 1 for true.
 _NO_ELEMENTS = frozenset({"bool", "float", "decimal", "bigint", "any", "union"})
 _NOT_UNIQUE = frozenset({"any", "union"})
-_UNREACHABLE = re.compile(r'["\\\x00-\x1f]')
 
 
 def bind_index(index: Index, root: Root) -> BoundIndex:
@@ -78,7 +76,7 @@ def bind_index(index: Index, root: Root) -> BoundIndex:
                 f"{root.name}.{name} is {kind.label}, which no index can hold: index a field in it",
                 field=name,
             )
-        _check_term(f"{root.name}.{name}", found.path, place, index, elements=elements)
+        _check_term(f"{root.name}.{name}", place, index, elements=elements)
         terms.append(IndexTerm(found.path, written.startswith("-"), place, elements))
     if sum(term.elements for term in terms) > 1:
         raise InvalidModel(
@@ -90,17 +88,13 @@ def bind_index(index: Index, root: Root) -> BoundIndex:
     return BoundIndex(tuple(terms), index.unique, name)
 
 
-def _check_term(
-    where: str, path: Path, place: FieldType, index: Index, *, elements: bool
-) -> None:
+def _check_term(where: str, place: FieldType, index: Index, *, elements: bool) -> None:
     """Raise InvalidModel for an index that some engine could not keep exactly."""
     fault = ""
     if elements and place.kind in _NO_ELEMENTS:
         fault = f"is a list of {place.label}, whose elements not every engine can index exactly"
     elif index.unique and place.kind in _NOT_UNIQUE:
         fault = "has no single type, and whether 1 and true are two values would differ by engine"
-    elif any(_UNREACHABLE.search(str(segment)) for segment in path.segments):
-        fault = "has a quote, a backslash or a control character in its storage name"
     if fault:
         raise InvalidModel(
             f"{where} {fault}: leave it without an index, or declare another type or name",

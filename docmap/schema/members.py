@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from enum import Enum, Flag
 from typing import Any, cast
 
-from pydantic_core import CoreSchema, SchemaSerializer, to_json
+from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
 
 from docmap.errors import InvalidModel
+from docmap.schema.checked import serializer
 from docmap.schema.leaves import note
 from docmap.schema.types import FieldType
 
@@ -98,7 +99,7 @@ class _Finite:
         self._wires: dict[tuple[type, Any], Any] = {}
         self._odd: list[tuple[Any, Any]] = []
         self._held: dict[str, Any] = {}
-        write = SchemaSerializer(inner.schema, _use_prebuilt=False).to_python
+        write = serializer(inner).to_python
         for value, member in zip(held, declared, strict=True):
             plain = member.value if isinstance(member, Enum) else member
             wire = None if plain is None else write(plain, mode="json", warnings="error")

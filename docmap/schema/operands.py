@@ -227,7 +227,9 @@ def _by_schema(kind: FieldType, value: Any) -> Any:
         valid = adapter.validate_python(value)
         wire = from_json(serializer.to_json(valid, by_alias=True, warnings="error"))
     except (ValidationError, PydanticSerializationError) as error:
-        raise Misfit(f"is {kind.label}: {type(value).__name__} does not fit{_why(error)}") from error
+        raise Misfit(
+            f"is {kind.label}: {type(value).__name__} does not fit{_why(error)}"
+        ) from error
     return read(wire) if read else wire
 
 

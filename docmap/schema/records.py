@@ -162,7 +162,9 @@ def named_tuple_type(
         kind = compile_type(hints.get(name, Any), f"{where}.{name}")
         items.append(kind)
         # A list that was stored before the class had its last fields takes their defaults.
-        cores.append(plain_default(kind.core, datatype._field_defaults.get(name, PydanticUndefined)))
+        cores.append(
+            plain_default(kind.core, datatype._field_defaults.get(name, PydanticUndefined))
+        )
     inner = cs.tuple_schema(cores)
 
     def write(value: Any) -> tuple[Any, ...]:

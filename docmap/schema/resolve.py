@@ -82,7 +82,9 @@ def resolve_name(root: Root, name: str) -> Resolved:
 def resolve_place(root: Root, place: Any) -> Resolved:
     """Resolve a place given by name, or by a field expression."""
     path = getattr(place, "_path", None)
-    return resolve_path(root, path.segments) if isinstance(path, Path) else resolve_name(root, place)
+    return (
+        resolve_path(root, path.segments) if isinstance(path, Path) else resolve_name(root, place)
+    )
 
 
 def is_lookup(name: str) -> bool:
@@ -123,7 +125,12 @@ class _Walk:
         if not self.segments and name == "pk" and self.root.key and "pk" not in self.type.fields:
             name = self.root.key
         found = self.type.child(name)
-        if found is None and not self.segments and self.type.kind == "any" and name == self.root.key:
+        if (
+            found is None
+            and not self.segments
+            and self.type.kind == "any"
+            and name == self.root.key
+        ):
             return Field(name, name, ANY)
         return found
 

@@ -123,9 +123,7 @@ def _portable_base(value: Any) -> type:
     return next((base for base in type(value).__mro__ if base in LEAVES), type(value))
 
 
-def secret_type(
-    compiler: Compiler, plain: type, annotation: Any, where: str
-) -> FieldType | None:
+def secret_type(compiler: Compiler, plain: type, annotation: Any, where: str) -> FieldType | None:
     """The type of pydantic's `Secret[T]`, stored as the secret itself; None if it is none."""
     if not issubclass(plain, Secret):
         return None

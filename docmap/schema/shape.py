@@ -43,9 +43,7 @@ class Shape:
         return shape
 
 
-def _all(
-    kind: FieldType, seen: set[int], depth: int = 1
-) -> Iterator[tuple[FieldType, int]]:
+def _all(kind: FieldType, seen: set[int], depth: int = 1) -> Iterator[tuple[FieldType, int]]:
     if id(kind) in seen:
         return
     seen.add(id(kind))

@@ -14,15 +14,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from pydantic_core import (
-    CoreSchema,
-    PydanticSerializationError,
-    SchemaSerializer,
-    SchemaValidator,
-)
+from pydantic_core import CoreSchema, PydanticSerializationError, SchemaValidator
 from pydantic_core import core_schema as cs
 
-from docmap.schema.diagnose import reason_of
+from docmap.schema.checked import Finder, none_finder, serializer
+from docmap.schema.diagnose import dotted, find_fault
 from docmap.schema.leaves import note
 from docmap.schema.types import FieldType, python_class
 from docmap.schema.wire import ESCAPE, KIND_TAGS, TAGS, escaped, unescaped
@@ -157,14 +153,29 @@ class _Member:
     # Made when first needed: until then a type that contains itself is not complete.
     @cached_property
     def _to_python(self) -> Callable[..., Any]:
-        return SchemaSerializer(self.kind.schema, _use_prebuilt=False).to_python
+        return serializer(self.kind).to_python
+
+    @cached_property
+    def _holds_none(self) -> Finder:
+        return none_finder(self.kind)
 
     @cached_property
     def read(self) -> Callable[[Any], Any]:
         return SchemaValidator(self.kind.schema, _use_prebuilt=False).validate_python
 
     def write(self, value: Any) -> Any:
-        return self._to_python(value, mode="json", by_alias=True, warnings="error")
+        """The JSON form of a value. Raises ValueError if it is none of this member."""
+        try:
+            wire = self._to_python(value, mode="json", by_alias=True, warnings="error")
+        except (PydanticSerializationError, RecursionError) as error:
+            raise ValueError(self._reason(value)) from error
+        if self._holds_none(value):
+            raise ValueError(self._reason(value))
+        return wire
+
+    def _reason(self, value: Any) -> str:
+        path, reason = find_fault(value, self.kind) or ((), "cannot be stored")
+        return f"has a part {dotted(path)} that {reason}" if path else reason
 
     def takes(self, kind: type) -> bool:
         """False for what pydantic would write as one of its base classes, losing the rest."""
@@ -202,6 +213,8 @@ class _Union:
 
     def write(self, value: Any) -> Any:
         """The JSON form of a value, by the member whose class is the nearest."""
+        if value is None:
+            raise TypeError("is None, and the field takes no None")
         kind = type(value)
         members = self._by_class.get(kind)
         if members is None:
@@ -210,9 +223,9 @@ class _Union:
         for member in members:
             try:
                 wire = member.write(value)
-            except (PydanticSerializationError, RecursionError) as error:
+            except ValueError as error:
                 if member.python is kind:
-                    reason = reason or reason_of(error)
+                    reason = reason or str(error)
                 continue
             if self._tagged and member.kind.kind in {"dict", "model"}:
                 wire = escaped(wire)

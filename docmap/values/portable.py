@@ -215,8 +215,15 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     Decimal: Decimal,
     bytes: lambda value: b"".join((value, b"")),
     datetime: lambda value: datetime(
-        value.year, value.month, value.day, value.hour, value.minute, value.second,
-        value.microsecond, value.tzinfo, fold=value.fold,
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        value.tzinfo,
+        fold=value.fold,
     ),
     date: lambda value: date(value.year, value.month, value.day),
     time: lambda value: time(

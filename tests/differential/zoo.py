@@ -43,6 +43,7 @@ _INDEXES: Final = [
     Index("uid"),
     Index("fine"),
     Index("big"),
+    Index("odd"),
     Index("day", "clock"),
     Index("ratio"),
 ]

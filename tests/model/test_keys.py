@@ -25,6 +25,7 @@ from docmap import (
 )
 from tests.model.shop import Country, Note, Order, Ticket
 from tests.storage.bare import Bare
+from tests.storage.engines import undone
 
 
 class Blob(Document, collection="blobs"):
@@ -79,12 +80,12 @@ class TestDefault:
         assert type(db.find(Note).values("id")[0]) is str
 
     def test_declared_as_str_it_is_made_too(self, db: BaseStorageAdapter) -> None:
-        badge = Badge(owner="Ann")
+        badge = Badge(owner="Ann")  # type: ignore[call-arg]
         assert UUID(badge.id).version == 7
         assert db.get(Badge, db.save(badge)) == badge
 
     def test_with_a_storage_name_it_is_made_too(self, db: BaseStorageAdapter) -> None:
-        document = Renamed(name="a")
+        document = Renamed(name="a")  # type: ignore[call-arg]
         db.save(document)
         assert db.get(Renamed, document.id) == document
         assert db.find(Renamed, id=document.id).raw().one() == {"_key": document.id, "name": "a"}
@@ -161,10 +162,9 @@ class TestCounted:
 
     def test_an_undone_transaction_leads_to_no_repeats(self, full: BaseStorageAdapter) -> None:
         full.save(Ticket())
-        with pytest.raises(ZeroDivisionError), full.transaction():
+        with undone(full):
             full.save(Ticket(id=100))
             full.save(Ticket())
-            raise ZeroDivisionError
         keys = [full.save(Ticket()), full.save(Ticket(id=50))]
         keys += [full.save(Ticket()) for _ in range(60)]
         assert len(set(keys)) == len(keys)
@@ -200,7 +200,7 @@ class TestCounted:
 
 class TestMadeAndGiven:
     def test_an_objectid_is_made(self, db: BaseStorageAdapter) -> None:
-        blob = Blob(size=1)
+        blob = Blob(size=1)  # type: ignore[call-arg]
         assert isinstance(blob.id, ObjectId)
         assert db.save(blob) == blob.id
         assert db.get(Blob, blob.id) == blob
@@ -240,7 +240,15 @@ class TestMadeAndGiven:
             number: int
             text: str = ""
 
-        assert [full.save(Page(text="a")), full.save(Page(text="b"))] == [1, 2]
+        assert full.insert_many(Page, [{"text": "a"}, {"text": "b"}]) == [1, 2]
+
+    def test_a_bare_int_is_counted(self, full: BaseStorageAdapter) -> None:
+        class Plain(Document):
+            id: int
+
+        plain = Plain()  # type: ignore[call-arg]
+        assert plain.id is None
+        assert [full.save(plain), full.save(Plain(id=5)), plain.id] == [1, 5, 1]
 
     def test_an_optional_int_is_counted(self, full: BaseStorageAdapter) -> None:
         assert [full.save(Counted()), full.save(Counted())] == [1, 2]

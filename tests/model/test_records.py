@@ -190,7 +190,7 @@ class TestUnfit:
         rows = [{"id": f"{number:03}", "name": "x"} for number in range(100)]
         rows[70]["name"] = 5  # type: ignore[assignment]
         db.insert_many("limited", rows)
-        seen = []
+        seen: list[str] = []
         with pytest.raises(InvalidRecord) as caught:
             seen.extend(one.id for one in db.find(Limited).order_by("id"))
         assert seen == [f"{number:03}" for number in range(70)]

@@ -339,7 +339,11 @@ DOCUMENTS: list[Document] = [
     PrintedWhole(shown=Shown(left=1, right=2), many=[Shown(left=3, right=4)]),
     Computed(width=3),
     Secrets(
-        password="p", token=b"t\x00", limited="abc", optional="o", many=["x", "y"]  # type: ignore[arg-type, list-item]
+        password="p",
+        token=b"t\x00",
+        limited="abc",
+        optional="o",
+        many=["x", "y"],  # type: ignore[arg-type, list-item]
     ),
     Hashed(**_HASHED),
     Hashed(**{**_HASHED, "either": 5}),

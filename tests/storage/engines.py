@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,3 +47,11 @@ def second() -> Iterator[BaseStorageAdapter]:
     """A storage beside the one that is tested."""
     with connect("memory://") as storage:
         yield storage
+
+
+@contextmanager
+def undone(storage: BaseStorageAdapter) -> Iterator[None]:
+    """A transaction that an exception leaves at the end of the block."""
+    with suppress(ZeroDivisionError), storage.transaction():
+        yield
+        raise ZeroDivisionError

@@ -61,7 +61,7 @@ class TestInsertMany:
     def test_rows(
         self, db: BaseStorageAdapter, size: int, shape: Callable[[list[Any]], Any]
     ) -> None:
-        rows = [{"id": "b", "stars": "5"}, {"id": "a"}, {"text": "made"}]
+        rows: list[dict[str, Any]] = [{"id": "b", "stars": "5"}, {"id": "a"}, {"text": "made"}]
         made = db.insert_many(Note, shape(rows), batch_size=size)
         assert made[:2] == ["b", "a"]
         assert db.get(Note, "b").stars == 5
@@ -70,7 +70,7 @@ class TestInsertMany:
 
     @BATCHES
     def test_untyped_rows(self, db: BaseStorageAdapter, size: int) -> None:
-        rows = [{"id": 1}, {"id": "1"}, {"x": None}]
+        rows: list[dict[str, Any]] = [{"id": 1}, {"id": "1"}, {"x": None}]
         made = db.insert_many("things", rows, batch_size=size)
         assert made[:2] == [1, "1"]
         assert db.get("things", made[2]) == {"id": made[2], "x": None}
@@ -247,7 +247,7 @@ class TestTheFirstFailure:
 
     @BATCHES
     def test_an_invalid_untyped_row(self, db: BaseStorageAdapter, size: int) -> None:
-        rows = [{"id": "a"}, {"id": "b", "x": float("nan")}, {"id": "c"}]
+        rows: list[dict[str, Any]] = [{"id": "a"}, {"id": "b", "x": float("nan")}, {"id": "c"}]
         with pytest.raises(InvalidValue) as caught:
             db.insert_many("things", rows, batch_size=size)
         assert caught.value.done == 1

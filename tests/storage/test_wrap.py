@@ -1,4 +1,5 @@
 """`wrap`: an object that follows the public names, and derives from nothing, is a storage."""
+# ruff: noqa: RUF012 - pydantic copies the defaults of a model
 
 from __future__ import annotations
 
@@ -272,9 +273,11 @@ class TestDocuments:
             def save(self, model: Any, data: dict[str, Any], primary_key: Any = None) -> Any:
                 return "other"
 
-        with docmap.storage.wrap(Renaming()) as storage:
-            with pytest.raises(StorageError, match="another key"):
-                storage.save(Note(id="a"))
+        with (
+            docmap.storage.wrap(Renaming()) as storage,
+            pytest.raises(StorageError, match="another key"),
+        ):
+            storage.save(Note(id="a"))
 
     def test_its_own_exception_is_the_cause(self) -> None:
         class Broken(Plain):
