@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from docmap.errors import ProcessorDoesNotExist
 from docmap.plan.engine import FieldCodec, Native
 from docmap.plan.split import split
@@ -17,7 +19,7 @@ from docmap.query.lookups import LookupManager
 from docmap.query.nodes import Compare, Element, Node, Not
 from docmap.query.paths import Path
 from docmap.schema.readers import to_wire
-from docmap.schema.types import ANY, FieldType
+from docmap.schema.types import ANY, LISTS, FieldType
 from docmap.values import ObjectId, decimal_key
 from docmap_backends._sql import SQL, joined, render
 from docmap_backends._sql_places import Place, Source, SQLCodec, element_source, place_of
@@ -69,12 +71,10 @@ def near(place: Place, sign: str, value: Any) -> Native:
     SQLite reads a float from text with an error of a few units in the last place, and a Decimal is
     text or an object to it: a wider range finds them all, and the reference functions decide.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float, Decimal))
-        or abs(value) > 1e300
-    ):
-        raise ValueError("no exact form")
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise TypeError("no number, and no exact form")
+    if abs(value) > 1e300:
+        raise ValueError("too near to the end of the floats")
     middle = float(value)
     margin = abs(middle) * 1e-13 + 1e-300
     low = middle - margin if sign != "<" else None
@@ -155,14 +155,20 @@ def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
         each = [equals(path, one, codec) for one in some]
         parts, exact = [one.condition for one in each], all(one.exact for one in each)
     else:
-        if len(some) > 30_000:
-            raise ValueError("too many values for one statement")
-        marks = ",".join("?" * len(some))
-        parts = [SQL(f"{place.value} IN ({marks})", tuple(bound(place, one) for one in some))]
+        parts = [_one_of(place, [bound(place, one) for one in some])]
         exact = place.trusted
     if len(some) < len(value):
         parts.append(null)
     return Native(parts[0] if len(parts) == 1 else joined(" OR ", parts), exact)
+
+
+def _one_of(place: Place, values: list[Any]) -> SQL:
+    """A test for any of the values; many are bound as one, for a statement has room for few."""
+    if len(values) <= _MANY:
+        return SQL(f"{place.value} IN ({','.join('?' * len(values))})", tuple(values))
+    if place.kind.kind == "float":
+        raise ValueError("SQLite reads floats from text inexactly")
+    return SQL(f"{place.value} IN (SELECT value FROM json_each(?))", (to_json(values).decode(),))
 
 
 def _comparison(name: str, sign: str) -> None:
@@ -186,9 +192,8 @@ for _name, _sign in {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}.items():
 def between(path: Path, value: tuple[Any, Any], codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     low, high = value
-    if _asks_for_type(place, path):
-        if isinstance(low, str) and isinstance(high, str):
-            return exactly(f"({place.value} BETWEEN ? AND ? AND {place.type}='text')", low, high)
+    if _asks_for_type(place, path) and isinstance(low, str) and isinstance(high, str):
+        return exactly(f"({place.value} BETWEEN ? AND ? AND {place.type}='text')", low, high)
     if _asks_for_type(place, path) or (not place.trusted and place.kind.kind in _INEXACT):
         ends = (near(place, ">", low).condition, near(place, "<", high).condition)
         return Native(joined(" AND ", ends), exact=False)
@@ -219,10 +224,8 @@ def contains(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     if place.kind.kind == "str":
         return on_text(place, f"instr({place.value},?)>0", value)
-    if place.kind.kind in {"list", "set", "tuple"}:
-        side = (
-            codec.engine.elements_table(codec.schema, path) if _source(codec).depth == 0 else None
-        )
+    if place.kind.kind in LISTS:
+        side = None if _source(codec).depth else codec.engine.elements_table(codec.schema, path)
         element = place.kind.item or ANY
         if side is not None and value is not None and element.kind in _PLAIN:
             table, column = side
@@ -263,16 +266,24 @@ def _has_element(place: Place, element: FieldType, value: Any) -> tuple[Any, ...
 
 @lookups.register("contains_any")
 def contains_any(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
-    parts = [contains(path, one, codec) for one in value]
+    parts = _each_part(path, value, codec)
     return Native(joined(" OR ", (p.condition for p in parts)), all(p.exact for p in parts))
 
 
 @lookups.register("contains_all")
 def contains_all(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     if not value:
-        return exactly(f"{raw_place(path, codec).type} IN ('array','text')")
-    parts = [contains(path, one, codec) for one in value]
+        kind = codec.type.kind
+        types = "'text'" if kind == "str" else "'array'" if kind in LISTS else "'array','text'"
+        return exactly(f"{raw_place(path, codec).type} IN ({types})")
+    parts = _each_part(path, value, codec)
     return Native(joined(" AND ", (p.condition for p in parts)), all(p.exact for p in parts))
+
+
+def _each_part(path: Path, values: tuple[Any, ...], codec: FieldCodec) -> list[Native]:
+    if len(values) > _MANY * 10:
+        raise ValueError("too many values for one statement")
+    return [contains(path, one, codec) for one in values]
 
 
 def _quantified(quantifier: str) -> None:

@@ -1,4 +1,4 @@
-"""What SQLite's dialect makes of lookups on text and dates; with `_sql_lookups`, its whole table."""
+"""What SQLite's dialect makes of lookups on text and dates; with `_sql_lookups`, of all."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _by_function(name: str, prefix: Callable[[str], str] | None = None) -> None:
         start = prefix(value) if prefix is not None else ""
         if start:
             ranged, ends = _prefix(place, start)
-            condition, parameters = f"({ranged} AND {condition})", (*ends, value)  # type: ignore[assignment]
+            condition, parameters = f"({ranged} AND {condition})", (*ends, value)
         return on_text(place, condition, *parameters)
 
 

@@ -196,9 +196,7 @@ def broken_index(schema: Schema, table: str, error: sqlite3.IntegrityError) -> E
     text = str(error)
     _, _, listed = text.partition("failed: ")
     for index in schema.indexes:
-        columns = [
-            f"{table}.{column_name(map(str, term.path.segments))}" for term in index.terms
-        ]
+        columns = [f"{table}.{column_name(map(str, term.path.segments))}" for term in index.terms]
         if index.name in text or (index.unique and listed == ", ".join(columns)):
             return not_unique(schema, index)
     return None

@@ -225,7 +225,6 @@ def _fits(kind: str, wire: Any) -> bool:
     return type(wire) is _NATIVE_TYPES[kind]
 
 
-_NO_FLOATS = frozenset({"decimal", "bigint", MIXED})
 _WHOLE = 2**53  # up to it, each whole number is a float
 _NATIVE_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 
@@ -237,20 +236,6 @@ def _key_value(kinds: frozenset[str], wire: Any) -> Any:
         if kind in kinds and (value := TEXT_READERS[kind](wire)) is not wire:
             return decimal_key(value)
     return None
-
-
-_WHOLE = 2**53  # up to it, each whole number is a float
-_NATIVE_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
-
-
-def _key_value(kinds: frozenset[str], wire: Any) -> Any:
-    for kind in ("decimal", "bigint"):
-        if kind in kinds and (value := TEXT_READERS[kind](wire)) is not wire:
-            return decimal_key(value)
-    if type(wire) is float:
-        return wire if kinds - _NO_FLOATS else None
-    # Of a field that no index can reach in the JSON, the column has the JSON's own value.
-    return wire if kinds - KEYED - {MIXED} and type(wire) in {str, int, bool} else None
 
 
 # -- in the file

@@ -53,7 +53,7 @@ Finder = Callable[[Any], bool]
 
 def none_finder(kind: FieldType) -> Finder:
     """A function that says whether a value holds None where its type takes none."""
-    return _Finders().finder(kind) or (lambda value: False)
+    return _Finders().finder(kind) or (lambda _: False)
 
 
 class _Finders:
@@ -173,7 +173,7 @@ def _held(python: type) -> Callable[[Any], Mapping[str, Any]] | None:
     if issubclass(python, BaseModel) or (is_dataclass(python) and not hasattr(python, "__slots__")):
         return attrgetter("__dict__")
     if python is dict:
-        return lambda value: value  # type: ignore[no-any-return]
+        return lambda value: value
     if is_dataclass(python):
         names = [field.name for field in fields(python)]
         return lambda value: {name: getattr(value, name, ...) for name in names}

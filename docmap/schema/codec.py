@@ -26,11 +26,11 @@ from docmap.schema.diagnose import (
     first_error,
     python_path,
 )
-from docmap.schema.leaves import Change, noted
 from docmap.schema.readers import Readers, to_wire
 from docmap.schema.shape import Shape
 from docmap.schema.types import FieldType
 from docmap.schema.wire import Reader, untagged
+from docmap.schema.writers import Change, noted
 from docmap.values import MAX_BYTES, MAX_DEPTH, Unportable, bson_size, portable
 
 _CERTAINLY_SMALL = 1_500_000
@@ -43,6 +43,7 @@ class Codec:
         "_deep",
         "_fields",
         "_holds_none",
+        "_keyed",
         "_model",
         "_moments",
         "_nested",
@@ -61,7 +62,7 @@ class Codec:
         self._recheck = recheck
         self._fields: Mapping[str, Reader | None] = Readers().fields(root)
         shape = Shape.of(root)
-        self._deep, self._overlapping = shape.deep, shape.overlapping
+        self._deep, self._keyed, self._overlapping = shape.deep, shape.keyed, shape.overlapping
         self._nested, self._moments = shape.nested, shape.moments
         if self._model is not None:
             # The prebuilt validators of nested models would bring back what they validate
@@ -96,7 +97,8 @@ class Codec:
         except (PydanticSerializationError, RecursionError) as error:
             fault = find_fault(document, self._root) or ((), "cannot be stored")
             raise self._refused(fault) from error
-        if (b"null" in data or b'"None"' in data) and self._holds_none(document):
+        null = b"null" in data or (self._keyed and b'"None"' in data)
+        if null and self._holds_none(document):
             raise self._refused(find_fault(document, self._root) or ((), "holds None"))
         if self._overlapping:
             self._refuse_subclasses(document)

@@ -212,7 +212,7 @@ class Compiler:
             )
         if issubclass(plain, tuple) and hasattr(plain, "_fields"):
             return self._named(
-                annotation, {}, lambda f: named_tuple_type(plain, annotation, inner, where)
+                annotation, {}, lambda _: named_tuple_type(plain, annotation, inner, where)
             )
         return None
 

@@ -18,9 +18,9 @@ from pydantic_core import core_schema as cs
 
 from docmap.schema.checked import list_serializer
 from docmap.schema.diagnose import reason_of
-from docmap.schema.leaves import note, write_floats, write_ints
 from docmap.schema.readers import Readers
 from docmap.schema.types import FieldType
+from docmap.schema.writers import note, write_floats, write_ints
 from docmap.values import order_key
 
 _TOGETHER: dict[str, tuple[Callable[[list[Any]], list[Any]], CoreSchema]] = {

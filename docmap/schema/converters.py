@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from types import NoneType
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from docmap.errors import DataProcessorDoesNotExist
-from docmap.schema import leaves, wire
+from docmap.schema import wire, writers
 from docmap.values import ObjectId
 
 
@@ -79,10 +80,16 @@ class ConverterManager:
         return None
 
     def to_db(self, value: Any, storage: Any = None) -> Any:
-        """`value` in the form in which the engine keeps it.
+        """`value` in the form in which the engine keeps it; `storage` is for the name's sake.
 
-        Raises `exception_class` if no converter fits, ValueError or TypeError if the value does not.
+        Raises `exception_class` if no converter fits, ValueError or TypeError if the value does
+        not.
         """
+        converter = self.find(type(value))
+        if converter is not None:
+            return converter.to_db(value)
+        if isinstance(value, Enum):
+            return self.to_db(value.value, storage)
         if isinstance(value, (list, tuple)):
             return [self.to_db(item, storage) for item in value]
         if isinstance(value, dict):
@@ -92,8 +99,10 @@ class ConverterManager:
     def from_db(self, datatype: type, value: Any) -> Any:
         """The value of type `datatype` that the engine keeps as `value`.
 
-        Raises `exception_class` if no converter fits.
+        Raises `exception_class` if no converter fits, ValueError if the value does not.
         """
+        if self.find(datatype) is None and issubclass(datatype, Enum):
+            return datatype(value)
         return self._get(datatype).from_db(value)
 
     def _get(self, datatype: type) -> Converter:
@@ -109,33 +118,48 @@ class ConverterManager:
 class _Scalar:
     """A portable scalar: the writer of its JSON form and the reader."""
 
-    def __init__(self, write: Callable[[Any], Any], read: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, datatype: type, write: Callable[[Any], Any], read: Callable[[Any], Any]
+    ) -> None:
+        self._datatype = datatype
+        self._read = read
         self.to_db = write
-        self.from_db = read
+
+    def from_db(self, value: Any) -> Any:
+        """The value. Raises ValueError for what is not its JSON form."""
+        result = self._read(value)
+        if not isinstance(result, self._datatype):
+            name = self._datatype.__name__
+            raise ValueError(f"is not the stored form of a {name}")  # noqa: TRY004 - stored data
+        return result
 
 
 def _same(value: Any) -> Any:
     return value
 
 
+def _float(value: Any) -> Any:
+    return float(value) if type(value) is int else value
+
+
 def _portable() -> ConverterManager:
     manager = ConverterManager()
     for datatype, write, read in (
         (NoneType, _same, _same),
-        (bool, _same, _same),
-        (str, _same, _same),
-        (int, leaves.write_int, _same),
-        (float, leaves.write_float, _same),
-        (Decimal, leaves.write_decimal, wire.read_decimal),
-        (bytes, leaves.write_bytes, wire.read_bytes),
-        (datetime, leaves.write_datetime, wire.read_datetime),
-        (date, leaves.write_date, wire.read_date),
-        (time, leaves.write_time, wire.read_time),
-        (timedelta, leaves.write_timedelta, wire.read_timedelta),
-        (UUID, str, wire.read_uuid),
-        (ObjectId, str, wire.read_objectid),
+        (bool, writers.write_bool, _same),
+        (str, writers.write_text, _same),
+        (int, writers.write_int, _same),
+        (float, writers.write_float, _float),
+        (Decimal, writers.write_decimal, wire.read_decimal),
+        (bytes, writers.write_bytes, wire.read_bytes),
+        (datetime, writers.write_datetime, wire.read_datetime),
+        (date, writers.write_date, wire.read_date),
+        (time, writers.write_time, wire.read_time),
+        (timedelta, writers.write_timedelta, wire.read_timedelta),
+        (UUID, writers.write_uuid, wire.read_uuid),
+        (ObjectId, writers.write_objectid, wire.read_objectid),
     ):
-        manager._converters[datatype] = _Scalar(write, read)
+        manager._converters[datatype] = _Scalar(datatype, write, read)
     return manager
 
 

@@ -14,7 +14,6 @@ import typing_extensions
 from annotated_types import GroupedMetadata
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     PlainSerializer,
     PlainValidator,
@@ -73,14 +72,14 @@ def _free(variable: Any) -> Any:
     if default not in {None, typing_extensions.NoDefault}:
         return default
     if variable.__constraints__:
-        return typing.Union[variable.__constraints__]
+        return typing.Union[variable.__constraints__]  # noqa: UP007 - built from data
     return variable.__bound__ or Any
 
 
 def arguments(annotation: Any) -> dict[Any, Any]:
     """The type variables of a generic class or alias with their arguments in `annotation`."""
     origin = typing.get_origin(annotation)
-    names = getattr(origin, "__type_params__", None) or getattr(origin, "__parameters__", ())
+    names: Any = getattr(origin, "__type_params__", ()) or getattr(origin, "__parameters__", ())
     return dict(zip(names, typing.get_args(annotation), strict=False))
 
 

@@ -16,7 +16,7 @@ from docmap.errors import InvalidModel
 from docmap.schema.leaves import limit_broken
 from docmap.schema.types import Kind
 from docmap.schema.wire import tagged, untagged
-from docmap.values import Unportable, portable
+from docmap.values import portable
 
 _KINDS: dict[str, Kind] = {
     "string": "str",
@@ -103,7 +103,7 @@ class _Foreign:
         return wire
 
     def _same(self, value: Any, back: Any, wire: Any) -> bool:
-        if type(value).__eq__ is object.__eq__:
+        if "__eq__" not in {name for base in type(value).__mro__[:-1] for name in vars(base)}:
             return bool(self._adapter.dump_python(back, mode="json") == wire)
         return bool(back == value)
 

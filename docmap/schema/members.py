@@ -12,8 +12,8 @@ from pydantic_core import core_schema as cs
 
 from docmap.errors import InvalidModel
 from docmap.schema.checked import serializer
-from docmap.schema.leaves import note
 from docmap.schema.types import FieldType
+from docmap.schema.writers import note
 
 _DIRECT = frozenset({"str", "int"})
 

@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from pydantic_core import PydanticSerializationError, SchemaSerializer, from_json
 
 from docmap.errors import InvalidValue
+from docmap.schema.converters import custom
+from docmap.schema.leaves import LEAVES
 from docmap.schema.readers import Readers
-from docmap.schema.types import FieldType
+from docmap.schema.types import ORDERED, UNTYPED, FieldType
 from docmap.values import DECIMAL_DIGITS, INT_MAX, INT_MIN, decimal_fault, normal, order_key, utc
 
 
@@ -42,15 +44,31 @@ def coerce(kind: FieldType, value: Any) -> Any:
     """
     if value is None:
         return None
+    if _by_own_rule(kind, value):
+        return _by_schema(kind, value)
     if isinstance(value, Enum) and not isinstance(value, (str, int)):
         value = value.value if kind.kind != "any" else value
     if kind.kind in _NUMBERS:
         number = _number(kind, value)
-        return number if _holds(kind, number) else NEVER
+        return _cast(kind, number) if _holds(kind, number) else NEVER
     simple = _SIMPLE.get(kind.kind)
     if simple is not None:
         return simple(kind, value)
     return _by_schema(kind, value)
+
+
+def _by_own_rule(kind: FieldType, value: Any) -> bool:
+    """True if the declared type is not the plain one of its kind, and knows what fits it.
+
+    An enum and a Literal take their members, a type that pydantic knows what it reads; a type with
+    a user's converter takes its instances, and what they are stored as is compared as it is.
+    """
+    declared = kind.annotation
+    if kind.kind in UNTYPED or declared in LEAVES or declared is Any:
+        return False
+    if isinstance(declared, type) and custom(declared) is not None:
+        return isinstance(value, declared)
+    return kind.kind in _SCALARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +86,17 @@ def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
     """
     if value is None:
         raise Misfit("takes a value, not None: an ordering lookup never compares with None")
+    if isinstance(value, Enum):
+        value = value.value
+    elif (
+        isinstance(kind.annotation, type)
+        and isinstance(value, kind.annotation)
+        and custom(kind.annotation)
+    ):
+        value = _by_schema(kind, value)
     if kind.kind not in _NUMBERS:
-        coerced = coerce(kind, value)
+        plain = isinstance(kind.annotation, type) and issubclass(kind.annotation, Enum)
+        coerced = _any(kind, value) if plain and kind.kind == "str" else coerce(kind, value)
         if kind.kind in {"any", "union"} and isinstance(coerced, (bool, bytes, list, dict)):
             raise Misfit(f"cannot order by {type(value).__name__}: only numbers, text and times")
         return Bound(lookup, coerced)
@@ -179,6 +206,7 @@ def _smallest(kind: FieldType) -> Any:
 
 
 _NUMBERS = frozenset({"int", "bigint", "float", "decimal"})
+_SCALARS = ORDERED | {"bool", "bytes"}
 
 
 def _any(kind: FieldType, value: Any) -> Any:
@@ -246,7 +274,7 @@ def _tools(kind: FieldType) -> tuple[TypeAdapter[Any], SchemaSerializer, Any]:
         adapter = TypeAdapter(kind.annotation)
     except PydanticUserError:
         adapter = TypeAdapter(kind.annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    return adapter, SchemaSerializer(kind.core, _use_prebuilt=False), Readers().reader(kind)
+    return adapter, SchemaSerializer(kind.schema, _use_prebuilt=False), Readers().reader(kind)
 
 
 def unique_in_order(values: Iterable[Any]) -> tuple[Any, ...]:

@@ -15,6 +15,8 @@ class Shape:
 
     deep: bool = False
     """A document may lie deeper than allowed: something in it has no fixed depth."""
+    keyed: bool = False
+    """It has dicts, of which pydantic writes a key that is None as the text of it."""
     overlapping: bool = False
     """An extra field may have the storage name of a declared one."""
     nested: list[type] = field(default_factory=list)
@@ -29,11 +31,12 @@ class Shape:
         seen: set[int] = set()
         for kind, depth in _all(root, seen):
             shape.deep = shape.deep or depth > MAX_DEPTH or kind.kind == "any" or kind.extra
+            shape.keyed = shape.keyed or kind.kind == "dict"
             if kind.extra:
                 shape.overlapping |= any(f.stored != f.name for f in kind.fields.values())
             python = python_class(kind)
-            if kind.kind == "model" and kind is not root and python not in {None, dict}:
-                shape.nested.append(python)  # type: ignore[arg-type]
+            if kind.kind == "model" and kind is not root and python and python is not dict:
+                shape.nested.append(python)
         shape.deep = shape.deep or bool(root.definitions)
         shape.moments = tuple(
             name

@@ -19,9 +19,9 @@ from pydantic_core import core_schema as cs
 
 from docmap.schema.checked import Finder, none_finder, serializer
 from docmap.schema.diagnose import dotted, find_fault
-from docmap.schema.leaves import note
 from docmap.schema.types import FieldType, python_class
 from docmap.schema.wire import ESCAPE, KIND_TAGS, TAGS, escaped, unescaped
+from docmap.schema.writers import note
 
 if TYPE_CHECKING:
     from docmap.schema.compile import Compiler
@@ -87,7 +87,7 @@ def _several(
     options = _options(compiler, members, metadata, where)
     if any(option.kind == "any" and option.annotation is Any for option in options):
         return compiler.untyped()
-    annotation = typing.Union[tuple(members)]
+    annotation: Any = typing.Union[tuple(members)]  # noqa: UP007 - built from data
     nullable = any(option.nullable for option in options)
     core = _discriminated(options, discriminator)
     tagged = core is None and (compiler.scope.tagging or alike(options))
@@ -126,7 +126,7 @@ def _options(
 
 
 def _discriminated(options: Sequence[FieldType], discriminator: Any) -> CoreSchema | None:
-    """pydantic's own union by the value of one field; None where it would not do."""
+    """The union that pydantic makes by the value of one field; None where it would not do."""
     choices: dict[Any, CoreSchema] = {}
     for option in options:
         entry = option.fields.get(discriminator) if isinstance(discriminator, str) else None

@@ -230,7 +230,11 @@ class BaseStorageAdapter(Lifecycle):
 
     # -- collections and indexes
 
-    def collection(self, model: type[D], /) -> Collection[D]:
+    @overload
+    def collection(self, model: str, /) -> Collection[Row]: ...
+    @overload
+    def collection(self, model: type[D], /) -> Collection[D]: ...
+    def collection(self, model: Any, /) -> Collection[Any]:
         """The collection as a container: `len`, `in` by key, iteration, `clear`."""
         return Collection(self, schema_of(model))
 

@@ -50,7 +50,7 @@ class WrappedStorage(BaseStorageAdapter):
     def __init__(self, backend: Any) -> None:
         super().__init__()
         self._backend = backend
-        self._models: dict[str, Any] = {}
+        self._written: set[str] = set()
 
     def _connect(self) -> None:
         try:
@@ -94,10 +94,7 @@ class WrappedStorage(BaseStorageAdapter):
         return self._backend
 
     def _collections(self) -> list[str]:
-        return list(self._models)
-
-    def _ensure(self, schema: Schema) -> None:
-        self._models[schema.collection] = schema.model or schema.collection
+        return list(self._written)  # the public names have no way to ask for others
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
         with self._failures("get"):
@@ -109,6 +106,7 @@ class WrappedStorage(BaseStorageAdapter):
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         data = {**from_json(record[0]), REVISION: record[1]}
+        self._written.add(schema.collection)
         with self._failures("save"):
             answered = self._backend.save(_model(schema), data, primary_key=key)
         if answered is not None and answered != key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Final
 
@@ -47,9 +47,8 @@ def limit_under_a_residual(engine: Engine, request: Request) -> Plan:
     plan = make(engine, request)
     if request.limit is None or not plan.ordered:
         return plan
-    stop = plan.native.offset + request.limit if plan.exact else request.offset + request.limit
-    native = replace(plan.native, limit=request.limit if plan.exact else stop)
-    return replace(plan, native=native)
+    limit = request.limit if plan.exact else request.offset + request.limit
+    return plan._replace(native=plan.native._replace(limit=limit))
 
 
 def three_valued(condition: Any) -> SQL:

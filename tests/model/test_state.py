@@ -181,16 +181,21 @@ class TestRevision:
             note.save()
 
     def test_a_record_without_one_counts_as_zero(self, tmp_path: Path) -> None:
+        """As another program inserts it."""
+        insert = "INSERT INTO notes(key, doc) VALUES(?, ?)"
         with connect(f"sqlite:///{tmp_path / 'a.db'}") as db:
-            db.save(Note(id="a", text="first"))
-            db.native.execute("UPDATE notes SET rev = NULL")
-            note = db.get(Note, "a")
+            db.ensure_indexes(Note)
+            for key in "ab":
+                db.native.execute(insert, (key, f'{{"id": "{key}", "text": "theirs"}}'))
+            note, other = db.get(Note, "a"), db.get(Note, "a")
             assert revision(note) == 0
-            note.text = "second"
+            assert note.text == "theirs"
+            note.text = "ours"
             note.save()
             assert revision(note) == 1
-            db.native.execute("UPDATE notes SET rev = NULL")
-            assert db.get(Note, "a").delete()
+            with pytest.raises(StaleDocument):
+                other.save()
+            assert db.get(Note, "b").delete()
 
 
 class TestCopies:

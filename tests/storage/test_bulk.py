@@ -303,13 +303,14 @@ class TestOneKeyTwice:
     def test_in_a_list_nothing_is_written(
         self, db: BaseStorageAdapter, size: int, shape: Callable[[list[Any]], Any]
     ) -> None:
-        for write in (
+        writes: list[Callable[[], Any]] = [
             lambda: db.insert_many(shape(notes("abca")), batch_size=size),
             lambda: db.save_many(shape(notes("abca")), batch_size=size),
             lambda: db.insert_many(Note, shape([{"id": k} for k in "abca"]), batch_size=size),
             lambda: db.insert_many("notes", shape([{"id": k} for k in "abca"]), batch_size=size),
             lambda: db.insert_many(shape([*notes("a"), Order(number="1"), *notes("a")])),
-        ):
+        ]
+        for write in writes:
             with pytest.raises(DuplicateKey, match="two of the documents") as caught:
                 write()
             error = caught.value

@@ -145,14 +145,14 @@ class TestConditions:
 
     def test_names_of_arguments_are_no_trap(self, db: BaseStorageAdapter) -> None:
         class Odd(Document):
-            self: int = 0  # type: ignore[misc]
+            self: int = 0
             model: int = 0
             key: int = 0
             conditions: int = 0
             name: int = 0
 
         db.save(Odd(self=1, model=2, key=3, conditions=4, name=5))
-        wanted = {"self": 1, "model": 2, "key": 3, "conditions": 4, "name": 5}
+        wanted: Any = {"self": 1, "model": 2, "key": 3, "conditions": 4, "name": 5}
         assert db.find(Odd, **wanted).count() == 1
         assert db.find(Odd).where(**wanted).get(**wanted).name == 5
         assert db.find(Odd).where_not(**wanted).count() == 0
@@ -617,13 +617,13 @@ class TestStatements:
     def test_one_statement_of_sqlite(self, name: str, way: Callable[[Any], Any]) -> None:
         with connect("sqlite://") as db:
             db.insert_many(Note, [{"id": key} for key in "abc"])
-            query = db.find(Note)
+            query, native = db.find(Note), db.native
             way(query)
             for _ in range(3):
                 statements: list[str] = []
-                db.native.set_trace_callback(statements.append)
+                native.set_trace_callback(statements.append)
                 way(query)
-                db.native.set_trace_callback(None)
+                native.set_trace_callback(None)
                 asked = [one for one in statements if not one.startswith("PRAGMA")]
                 assert len(asked) == 1, asked
 
