@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure docmap beside its limit and beside others, and print the table."""
+"""`python -m benchmarks`: docmap beside hand-written code and beside others, as one table."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _contestants(
-    engine: str, documents: int, directory: Path, *, others: bool
-) -> list[Contestant]:
+def _contestants(engine: str, documents: int, directory: Path, *, others: bool) -> list[Contestant]:
     if engine == "memory":
         return [DocmapInMemory(directory), MemoryByHand(directory)]
     if not others:

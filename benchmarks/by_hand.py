@@ -1,5 +1,7 @@
 """Hand-written code, the limit: the driver and pydantic, with nothing between them."""
 
+# ruff: noqa: D102, S608 - contestant.py says what the methods do; no text here is a user's
+
 from __future__ import annotations
 
 import sqlite3
@@ -29,9 +31,7 @@ class SQLiteByHand(Contestant):
         self.db.execute("CREATE TABLE orders(id TEXT PRIMARY KEY, doc TEXT NOT NULL)")
         self.db.execute(f"CREATE INDEX by_status ON orders({_STATUS},{_COUNTRY})")
         self.db.execute(f"CREATE INDEX by_time ON orders({_CREATED_AT})")
-        self.db.execute(
-            "CREATE TABLE tags(tag TEXT, id TEXT, PRIMARY KEY(tag, id)) WITHOUT ROWID"
-        )
+        self.db.execute("CREATE TABLE tags(tag TEXT, id TEXT, PRIMARY KEY(tag, id)) WITHOUT ROWID")
 
     def close(self) -> None:
         self.db.close()

@@ -35,7 +35,7 @@ class Line:
 
     @property
     def ratio(self) -> float | None:
-        """docmap's time over that of hand-written code."""
+        """The time of docmap over that of hand-written code."""
         ours, by_hand = self.median(OURS), self.median(BY_HAND)
         return ours / by_hand if ours is not None and by_hand else None
 
@@ -121,14 +121,16 @@ def _timed(operation: Operation, contestant: Contestant, sample: Sample) -> tupl
     del result
     if operation.undo is not None:
         operation.undo(contestant, sample)
-    each = operation.documents(sample, answer) if operation.documents else sample.calls
+    each = len(sample.work.rows) if operation.per_document else sample.calls
     return seconds / each, answer
 
 
 def _compare(line: Line, answers: dict[str, Answer]) -> None:
     if len(set(answers.values())) > 1:
         found = "; ".join(f"{name}: {str(answer)[:200]}" for name, answer in answers.items())
-        raise AnswersDifferError(f"{line.engine} {line.documents:,}: {line.operation.name}: {found}")
+        raise AnswersDifferError(
+            f"{line.engine} {line.documents:,}: {line.operation.name}: {found}"
+        )
 
 
 def named(lines: Iterable[Line], engine: str, documents: int) -> list[Line]:

@@ -44,7 +44,7 @@ def import_seconds(
     found = []
     for number in range(repeat + 1):
         tell(f"import docmap {number}/{repeat}")
-        ran = subprocess.run(
+        ran = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-c", _IMPORTS],
             check=True,
             capture_output=True,

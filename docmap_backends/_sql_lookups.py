@@ -73,7 +73,7 @@ def near(place: Place, sign: str, value: Any) -> Native:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise TypeError("no number, and no exact form")
-    if abs(value) > 1e300:
+    if not -1e300 < value < 1e300:
         raise ValueError("too near to the end of the floats")
     middle = float(value)
     margin = abs(middle) * 1e-13 + 1e-300
@@ -91,7 +91,7 @@ def near(place: Place, sign: str, value: Any) -> Native:
 def _by_key(path: Path, value: Any, codec: FieldCodec) -> Any:
     """The stored form of a key of an untyped collection; None if the path is not the key's."""
     schema = codec.schema
-    if schema.model is not None or path != schema.key_path or _source(codec).depth:
+    if codec.type.kind != "any" or path != schema.key_path or _source(codec).depth:
         return None
     codec.engine.check_readable(schema)
     if codec.engine.key_column(schema, path) != "key":

@@ -36,7 +36,7 @@ class Source:
 _ROOT = Source()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SQLCodec(FieldCodec):
     """The codec that lookups get inside `any` and `all`, where paths start at an element."""
 
@@ -150,6 +150,11 @@ def _by_what_is_stored(path: Path, position: int, source: Source) -> tuple[str, 
     value, kind = (f"CASE WHEN {holder}='array' THEN {index[i]} ELSE {key[i]} END" for i in (0, 1))
     element = f"CASE WHEN {kind} IN ('object','array') THEN {value} END"
     return value, kind, f"json_each({element})"
+
+
+def reachable(segments: tuple[Any, ...]) -> bool:
+    """True if a JSON path of SQLite can name the place, and so an index can hold it."""
+    return not any(_UNREACHABLE.search(str(segment)) for segment in segments)
 
 
 def element_source(alias: str, depth: int) -> Source:

@@ -17,7 +17,8 @@ from pydantic_core import from_json, to_json
 
 from docmap.values import ObjectId
 from docmap_backends._sql import quoted
-from docmap_backends._sqlite_tables import ODD, Shape, Table, save_shape
+from docmap_backends._sqlite_shape import Shape
+from docmap_backends._sqlite_tables import ODD, Table, save_shape
 
 _BATCH = 500
 _LAST_REVISION = 2**62

@@ -14,8 +14,9 @@ from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.schema import Schema
 from docmap.storage.writes import not_unique, taken
 from docmap_backends._sql import column_name, quoted
-from docmap_backends._sql_places import Source, expressions
-from docmap_backends._sqlite_tables import KEYED, Table
+from docmap_backends._sql_places import Source, expressions, reachable
+from docmap_backends._sqlite_shape import KEYED
+from docmap_backends._sqlite_tables import Table
 
 
 def create_index(
@@ -46,7 +47,7 @@ def _expression(term: IndexTerm, doc: str, row: str) -> str:
 
 def _in_column(term: IndexTerm) -> bool:
     """True if the values of the field are in a column of their own."""
-    return not term.elements and term.type.kind in KEYED
+    return not term.elements and (term.type.kind in KEYED or not reachable(term.path.segments))
 
 
 def _create_elements(

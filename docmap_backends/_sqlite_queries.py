@@ -24,7 +24,8 @@ from docmap_backends._sql_places import place_of
 from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_foreign import normal_form, take_over, wire_key
 from docmap_backends._sqlite_known import Known
-from docmap_backends._sqlite_tables import KEYED, Table, read_table
+from docmap_backends._sqlite_shape import KEYED
+from docmap_backends._sqlite_tables import Table, read_table
 
 _FEW: Final = 1000  # documents up to which a slice is fetched at once, not by a stream of its own
 _BATCH: Final = 256
@@ -233,11 +234,13 @@ class SQLiteReading(BaseStorageAdapter):
 
     def _sorter(self, schema: Schema, table: Table, term: OrderTerm) -> str | None:
         """What SQLite sorts by; None where its order is not the canonical one."""
-        if self.key_column(schema, term.path) == "key":
+        key = schema.key_field.stored
+        if term.path.segments == (key,) and table.key_name == key:
             return "key" if not table.foreign else None
-        if not table.trusts(term.path, term.type):
+        if not table.plain:
             return None
-        return place_of(term.path, _codec(self, schema, term.type)).value
+        place = place_of(term.path, _codec(self, schema, term.type))
+        return place.value if place.trusted else None
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         table = self._table(schema)

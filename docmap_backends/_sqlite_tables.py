@@ -2,7 +2,8 @@
 
 A collection's table has the key, the revision, a mark that docmap alone sets (`_sqlite_foreign`),
 the document as JSON text, and a column for the sortable key of each float, Decimal and BigInt that
-classes declare: SQLite reads floats from text inexactly, and knows no decimals.
+classes declare: SQLite reads floats from text inexactly, and knows no decimals. So has each field
+that no JSON path of SQLite can name.
 `docmap_collections` keeps, for each path, the type that all stored values have; only there can
 conditions be exact without asking for the JSON type.
 """
@@ -13,21 +14,25 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
 from docmap.query.paths import Path, getter
 from docmap.schema.schema import Schema
-from docmap.schema.types import FieldType, walk
-from docmap.schema.wire import TEXT_READERS
-from docmap.values import INT_MAX, INT_MIN, MISSING, decimal_key
+from docmap.schema.types import UNTYPED, FieldType
 from docmap_backends._sql import column_name, quoted, table_name
+from docmap_backends._sqlite_shape import (
+    MIXED,
+    Shape,
+    declared_shape,
+    fits_kind,
+    in_column,
+    key_value,
+    path_text,
+)
 
-KEYED = frozenset({"float", "decimal", "bigint"})
-MIXED = "mixed"
-_TYPED = KEYED | frozenset("bool int str bytes datetime date time timedelta uuid objectid".split())
 _BATCH = 500
 
 META = """
@@ -35,9 +40,6 @@ CREATE TABLE IF NOT EXISTS docmap_collections(
   name TEXT PRIMARY KEY, shape TEXT NOT NULL, key_name TEXT NOT NULL,
   last_key INTEGER NOT NULL DEFAULT 0)
 """
-
-Shape = dict[str, str]
-"""The path of each declared scalar, as JSON, to its type, or to `mixed` and the types declared."""
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Table:
         return {
             column_name(map(str, path.segments)): path
             for _, path, kinds in self._declared
-            if KEYED.intersection(kinds)
+            if in_column(path.segments, kinds)
         }
 
     @cached_property
@@ -138,14 +140,14 @@ class Table:
     @cached_property
     def _writers(self) -> tuple[tuple[Callable[[Any], Any], frozenset[str]], ...]:
         return tuple(
-            (getter(path), KEYED.intersection(kinds))
+            (getter(path), frozenset(kinds))
             for _, path, kinds in self._declared
-            if KEYED.intersection(kinds)
+            if in_column(path.segments, kinds)
         )
 
     def key_values(self, wire: Any) -> tuple[Any, ...]:
         """The values of the key columns for a document."""
-        return tuple([_key_value(kinds, get(wire)) for get, kinds in self._writers])
+        return tuple([key_value(kinds, get(wire)) for get, kinds in self._writers])
 
     @cached_property
     def _checks(self) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
@@ -160,7 +162,7 @@ class Table:
         return {
             text: f"{MIXED} {kind}"
             for text, kind, get in self._checks
-            if not _fits(kind, get(wire))
+            if not fits_kind(kind, get(wire))
         }
 
     # -- classes
@@ -199,43 +201,6 @@ class Table:
             covers = schema.model is not None and shaped and self.shape.keys() <= declared.keys()
             known = self._judged[schema] = (shaped and made and named, covers)
         return known
-
-
-@lru_cache(maxsize=4096)
-def path_text(segments: tuple[Any, ...]) -> str:
-    """The path as the shape has it."""
-    return json.dumps(segments, ensure_ascii=False)
-
-
-@lru_cache(maxsize=256)
-def declared_shape(schema: Schema) -> Mapping[str, str]:
-    """The paths of a class's scalars that nested models lead to, with their types."""
-    return {path_text(path): kind.kind for path, kind in walk(schema.root) if kind.kind in _TYPED}
-
-
-def _fits(kind: str, wire: Any) -> bool:
-    if wire is None or wire is MISSING:
-        return True
-    if type(wire) is int and not INT_MIN <= wire <= INT_MAX:
-        return False  # a float to SQLite
-    if kind in TEXT_READERS:
-        return TEXT_READERS[kind](wire) is not wire
-    if kind == "float" and type(wire) is int:
-        return abs(wire) <= _WHOLE  # as other programs write floats
-    return type(wire) is _NATIVE_TYPES[kind]
-
-
-_WHOLE = 2**53  # up to it, each whole number is a float
-_NATIVE_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
-
-
-def _key_value(kinds: frozenset[str], wire: Any) -> Any:
-    if "float" in kinds and type(wire) in {float, int}:
-        return float(wire) if _fits("float", wire) else None
-    for kind in ("decimal", "bigint"):
-        if kind in kinds and (value := TEXT_READERS[kind](wire)) is not wire:
-            return decimal_key(value)
-    return None
 
 
 # -- in the file
@@ -343,7 +308,7 @@ def widen(connection: sqlite3.Connection, table: Table, schema: Schema) -> None:
     for path, kind in declared_shape(schema).items():
         held = shape.get(path, "").split()
         if not held:
-            shape[path] = kind
+            shape[path] = f"{MIXED} {kind}" if kind in UNTYPED else kind
         elif kind not in held:
             shape[path] = " ".join([MIXED, *held, kind]).replace(f"{MIXED} {MIXED}", MIXED)
     if shape == table.shape:

@@ -15,13 +15,12 @@ from docmap.model.expressions import field
 from docmap.model.metaclass import DocumentMeta
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
-from docmap.storage.loading import STATE, State, state_of
+from docmap.storage.loading import SCHEMA, STATE, State, state_of
 from docmap.values import ObjectId, uuid7_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SCHEMA = "__docmap_made_schema__"
 D = TypeVar("D")
 
 
@@ -211,7 +210,7 @@ def _with_state(original: Document, copied: D) -> D:
 
 def schema_of_class(cls: Any) -> Schema:
     """The schema of a document class, made when it is first needed."""
-    made: Schema | None = cls.__dict__.get(_SCHEMA)
+    made: Schema | None = cls.__dict__.get(SCHEMA)
     if made is None:
         if not cls.__pydantic_complete__:
             cls.model_rebuild(raise_errors=True)
@@ -224,7 +223,7 @@ def schema_of_class(cls: Any) -> Schema:
             unknown=declared.unknown,  # type: ignore[arg-type]
             validates=declared.load == "validate",
         )
-        setattr(cls, _SCHEMA, made)
+        setattr(cls, SCHEMA, made)
     return made
 
 

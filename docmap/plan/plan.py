@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from docmap.plan.engine import Engine, NativeQuery
 from docmap.plan.split import asking, split
-from docmap.query.nodes import FALSE, TRUE, Node
+from docmap.query.nodes import TRUE, Node, Or
 from docmap.query.order import OrderTerm
+from docmap.query.paths import Segment
 from docmap.schema.schema import Schema
 
 
@@ -30,7 +31,8 @@ class Request(NamedTuple):
     @property
     def empty(self) -> bool:
         """True if nothing can match, so that nothing needs to be read."""
-        return self.limit == 0 or self.condition == FALSE
+        # Compared with FALSE, a condition would compare its operands.
+        return self.limit == 0 or (isinstance(self.condition, Or) and not self.condition.children)
 
 
 class Plan(NamedTuple):
@@ -65,12 +67,11 @@ def make(engine: Engine, request: Request) -> Plan:
 
 def with_key(schema: Schema, terms: tuple[OrderTerm, ...]) -> tuple[OrderTerm, ...]:
     """The order made total: the key last, in the direction of the term before it."""
-    key: Any = schema.key_path
-    kept: list[OrderTerm] = []
+    key = schema.key_path
+    kept: dict[tuple[Segment, ...], OrderTerm] = {}
     for term in terms:
-        if term.path not in {one.path for one in kept}:
-            kept.append(term)
-        if term.path == key:
-            return tuple(kept)
-    descending = kept[-1].descending if kept else False
-    return (*kept, OrderTerm(key, descending, schema.key_field.type))
+        kept.setdefault(term.path.segments, term)
+        if term.path.segments == key.segments:
+            return tuple(kept.values())
+    descending = terms[-1].descending if terms else False
+    return (*kept.values(), OrderTerm(key, descending, schema.key_field.type))

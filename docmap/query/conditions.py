@@ -71,6 +71,9 @@ def all_of(conditions: tuple[object, ...], lookups: dict[str, Any]) -> Condition
 
     Raises InvalidQuery for what is no condition, and for a keyword with an expression as operand.
     """
+    if not conditions and len(lookups) == 1:
+        ((name, value),) = lookups.items()
+        return Condition(Keyword(name, _keyword_operand(name, value)))
     parts = [as_condition(condition) for condition in conditions]
     nodes = [part.node for part in parts]
     nodes += [Keyword(name, _keyword_operand(name, value)) for name, value in lookups.items()]

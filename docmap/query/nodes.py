@@ -76,7 +76,7 @@ def conjunction(*nodes: Node) -> Node:
     children: list[Node] = []
     for node in nodes:
         children.extend(node.children if isinstance(node, And) else (node,))
-    if FALSE in children:
+    if any(isinstance(child, Or) and not child.children for child in children):
         return FALSE
     return children[0] if len(children) == 1 else And(tuple(children))
 
@@ -86,7 +86,7 @@ def disjunction(*nodes: Node) -> Node:
     children: list[Node] = []
     for node in nodes:
         children.extend(node.children if isinstance(node, Or) else (node,))
-    if TRUE in children:
+    if any(isinstance(child, And) and not child.children for child in children):
         return TRUE
     return children[0] if len(children) == 1 else Or(tuple(children))
 

@@ -44,7 +44,7 @@ def _merged(ours: Any, theirs: Any, kind: FieldType) -> Any:
     if kind.kind == "dict" and isinstance(ours, dict):
         _merge_dict(ours, theirs, kind.item or ANY)
         return ours
-    if kind.kind == "tuple" and len(ours) == len(theirs) and type(ours) is tuple:
+    if kind.kind == "tuple" and type(ours) is tuple and len(ours) == len(theirs):
         return tuple(
             _merged(a, b, kind.element(i) or ANY)
             for i, (a, b) in enumerate(zip(ours, theirs, strict=True))

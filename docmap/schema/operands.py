@@ -90,6 +90,7 @@ def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
         value = value.value
     elif (
         isinstance(kind.annotation, type)
+        and kind.annotation is not Any
         and isinstance(value, kind.annotation)
         and custom(kind.annotation)
     ):

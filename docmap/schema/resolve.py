@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from docmap.errors import InvalidQuery
@@ -21,6 +21,8 @@ class Root:
     collection: str
     type: FieldType
     key: str | None = None
+    known: dict[str, Resolved] = field(default_factory=dict, compare=False, repr=False)
+    """Keywords and names that were resolved before: programs ask the same few again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,18 @@ class Resolved:
 
 def resolve_keyword(root: Root, keyword: str) -> Resolved:
     """Resolve `customer__country__startswith`. Raises InvalidQuery with the nearest names."""
+    found = root.known.get(keyword)
+    if found is None:
+        found = _resolve_keyword(root, keyword)
+        if len(root.known) < _KEPT:
+            root.known[keyword] = found
+    return found
+
+
+_KEPT = 1000
+
+
+def _resolve_keyword(root: Root, keyword: str) -> Resolved:
     walk = _Walk(root, keyword)
     rest: str | None = keyword
     while rest is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
@@ -46,15 +46,15 @@ class Schema:
     validates: bool = False
     """Run the model's own validators on loading too."""
 
-    @property
-    def names(self) -> Root:
-        """Where the names of a query start."""
-        return Root(self.name, self.collection, self.root, self.key)
+    names: Root = field(init=False, repr=False)
+    """Where the names of a query start."""
+    key_path: Path = field(init=False, repr=False)
+    """The key's path in a stored document."""
 
-    @property
-    def key_path(self) -> Path:
-        """The key's path in a stored document."""
-        return Path((self.key_field.stored,))
+    def __post_init__(self) -> None:
+        names = Root(self.name, self.collection, self.root, self.key)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "key_path", Path((self.key_field.stored,)))
 
     def key_value(self, key: Any) -> Any:
         """A key as a logical value. Raises InvalidValue if it is no key of this collection."""

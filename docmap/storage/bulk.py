@@ -11,7 +11,7 @@ from uuid import UUID
 from docmap.errors import DocmapError, DuplicateKey, InvalidValue, StaleDocument
 from docmap.schema.schema import Schema
 from docmap.storage.journal import operation
-from docmap.storage.loading import schema_of
+from docmap.storage.loading import collection_suspended, schema_of
 from docmap.storage.saving import build, deletion, expected_revision, prepare, stored
 from docmap.storage.writes import NEW, Write
 from docmap.values import ObjectId
@@ -106,8 +106,9 @@ class _Bulk:
             self._storage.prepare_collection(schema)
             try:
                 for batch, failure in _batches(documents, prepared, self._size):
-                    self._check_keys(schema, [write.key for _, write in batch], self._seen)
-                    self._write(schema, batch)
+                    with collection_suspended:
+                        self._check_keys(schema, [write.key for _, write in batch], self._seen)
+                        self._write(schema, batch)
                     self._stop_at(failure)
             finally:
                 tally.count = len(self.keys) - before
@@ -213,8 +214,9 @@ def _batches(
     while failure is None:
         ready: list[P] = []
         try:
-            for item in islice(iterator, size):
-                ready.append(prepared(item))  # noqa: PERF401 - what was ready is kept
+            with collection_suspended:
+                for item in islice(iterator, size):
+                    ready.append(prepared(item))  # noqa: PERF401 - what was ready is kept
         except DocmapError as error:
             failure = error
         if ready or failure:

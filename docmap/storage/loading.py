@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import islice
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import ValidationError
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 STATE = "__docmap_state__"
+SCHEMA = "__docmap_made_schema__"
+"""Where a document class has its schema once that was made."""
 
 
 class State(NamedTuple):
@@ -36,6 +37,10 @@ def schema_of(model: Any) -> Schema:
 
     Raises InvalidModel for anything else.
     """
+    if isinstance(model, type):
+        made: Schema | None = model.__dict__.get(SCHEMA)
+        if made is not None:
+            return made
     if isinstance(model, str):
         return untyped(model)
     if isinstance(model, Schema):
@@ -121,21 +126,16 @@ _VALIDATOR = "__docmap_validator__"
 _NO_SCHEMA = frozenset({"default", "expected", "members", "metadata"})
 
 
-_FIRST, _BATCH = 32, 512
-
-
 def load_records(
-    schema: Schema, storage: BaseStorageAdapter, records: Iterable[Record]
+    schema: Schema, storage: BaseStorageAdapter, batches: Iterable[list[Record]]
 ) -> Iterator[Any]:
-    """The documents of records, decoded in batches, streamed."""
-    found = iter(records)
+    """The documents of records that come in batches, streamed."""
     decode, typed = schema.codec.decode, schema.model is not None and not schema.validates
-    size = _FIRST
     set_state, state = object.__setattr__, State
-    while batch := list(islice(found, size)):
+    for batch in batches:
         documents = []
         unfit: InvalidRecord | None = None
-        with collection_suspended():
+        with collection_suspended:
             try:
                 if typed:
                     for data, revision in batch:
@@ -151,30 +151,31 @@ def load_records(
         if unfit is not None:
             _locate(unfit, schema, storage, batch[len(documents)][0])
             raise unfit
-        size = _BATCH
 
 
-_suspension_lock = threading.Lock()
-_suspended = 0
-_was_enabled = False
-
-
-@contextmanager
-def collection_suspended() -> Iterator[None]:
+class _Suspension:
     """No cyclic garbage collection while many documents are made: it is most of their cost.
 
     Counted, so that threads may overlap; what was disabled by the program stays disabled.
     """
-    global _suspended, _was_enabled  # noqa: PLW0603 - the collector is global itself
-    with _suspension_lock:
-        if _suspended == 0:
-            _was_enabled = gc.isenabled()
-            gc.disable()
-        _suspended += 1
-    try:
-        yield
-    finally:
-        with _suspension_lock:
-            _suspended -= 1
-            if _suspended == 0 and _was_enabled:
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._was_enabled = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._depth == 0:
+                self._was_enabled = gc.isenabled()
+                gc.disable()
+            self._depth += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0 and self._was_enabled:
                 gc.enable()
+
+
+collection_suspended = _Suspension()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
@@ -314,7 +314,7 @@ class Query(BaseQueryAdapter[T]):
         found = _timed(lambda: execute.records(storage, plan), tally)
         try:
             if self._raw:
-                yield from (schema.codec.tree(data) for data, _ in found)
+                yield from (schema.codec.tree(data) for batch in found for data, _ in batch)
             elif self._invalid == "raise":
                 yield from load_records(schema, storage, found)
             else:
@@ -323,9 +323,9 @@ class Query(BaseQueryAdapter[T]):
             found.close()
             report(storage, schema.collection, "find", tally, plan)
 
-    def _lenient(self, found: Iterator[Record]) -> Iterator[T]:
+    def _lenient(self, found: Iterator[builtins.list[Record]]) -> Iterator[T]:
         schema, storage = self._request.schema, self._storage
-        for record in found:
+        for record in chain.from_iterable(found):
             try:
                 yield load_record(schema, storage, record)
             except InvalidRecord as error:
@@ -333,19 +333,22 @@ class Query(BaseQueryAdapter[T]):
                     self._invalid(error)
 
 
+_FIRST, _BATCH = 32, 512
+
+
 def _timed(search: Callable[[], Iterator[Record]], tally: Tally) -> Any:
-    """The records, with their number and the time spent in getting them; closes the stream."""
+    """The records in batches, their number and the time spent on them noted; closes the stream."""
     start = perf_counter()
-    found = search()
+    found, size = search(), _FIRST
     try:
         while True:
-            record = next(found, None)
+            batch = list(islice(found, size))
             tally.seconds += perf_counter() - start
-            if record is None:
+            if not batch:
                 return
-            tally.count += 1
-            yield record
-            start = perf_counter()
+            tally.count += len(batch)
+            yield batch
+            start, size = perf_counter(), _BATCH
     finally:
         close = getattr(found, "close", None)
         if close is not None:

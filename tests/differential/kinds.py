@@ -45,7 +45,8 @@ ANY: Final = Kind("any")
 SCALARS: Final = {name: Kind(name) for name in POOLS}
 LISTS: Final = frozenset({"list", "set"})
 UNTYPED: Final = frozenset({"any", "union"})
-NUMBERS: Final = frozenset({"int", "bigint", "float", "decimal", "level"})
+NUMBERS: Final = frozenset({"int", "bigint", "float", "decimal"})
+ENUMS: Final = frozenset({"colour", "level"})
 ORDERED: Final = frozenset(POOLS) - {"bool", "bytes"} | UNTYPED
 _PORTABLE: Final = tuple(
     k for n, k in SCALARS.items() if n not in {"bigint", "fine", "colour", "level"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +19,7 @@ from pydantic import (
     SecretBytes,
     SecretStr,
     WrapSerializer,
+    WrapValidator,
 )
 
 from docmap import BigInt, ObjectId, Precision, Stored
@@ -215,15 +215,20 @@ def annotations() -> st.SearchStrategy[Shape]:
     )
 
 
-def _changed(value: Any) -> Any:
-    raise AssertionError("a validator of the class ran, on saving or on loading")
+def _called(value: Any) -> Any:
+    raise AssertionError("a rule of the class was applied on saving or loading")
+
+
+def _wrapped(value: Any, handler: Any) -> Any:
+    raise AssertionError("a rule of the class was applied on saving or loading")
 
 
 OPTIONS: list[Any] = [
-    AfterValidator(_changed),
-    BeforeValidator(_changed),
-    PlainSerializer(lambda _: "printed"),
-    WrapSerializer(lambda _, __: sys.exit("printed")),
+    AfterValidator(_called),
+    BeforeValidator(_called),
+    PlainSerializer(_called),
+    WrapSerializer(_wrapped),
+    WrapValidator(_wrapped),
 ]
 
 
