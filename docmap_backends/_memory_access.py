@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from itertools import product
 from typing import Any, Final
+from uuid import UUID
 
 from docmap.query.nodes import And, Compare, Node
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Segment
 from docmap.schema.indexes import IndexTerm
+from docmap.schema.schema import Schema
 from docmap.schema.types import LISTS, FieldType
-from docmap.values import RANK_TEXT, order_key
+from docmap.values import RANK_TEXT, ObjectId, order_key
 from docmap_backends._memory_index import LAST, Entry, MemoryIndex, Span
 
 _MOST_SPANS: Final = 64
@@ -81,6 +84,19 @@ def choose(
     if len(found) < 2:
         return found[0] if found else None
     return min(found, key=lambda access: _cost(access, order, stop))
+
+
+def asked_keys(schema: Schema, node: Node | None) -> list[Any]:
+    """The stored keys that a query names, one of which every match has; empty if it names none."""
+    for one in node.children if isinstance(node, And) else (node,):
+        if isinstance(one, Compare) and one.path == schema.key_path:
+            values = {"equals": (one.value,), "in": one.value}.get(one.lookup, ())
+            if values and all(type(value) in _KEY_TYPES for value in values):
+                return [schema.stored_key(value) for value in dict.fromkeys(values)]
+    return []
+
+
+_KEY_TYPES = frozenset({str, int, UUID, ObjectId, date, datetime})
 
 
 def _cost(access: Access, order: Sequence[OrderTerm], stop: int | None) -> float:

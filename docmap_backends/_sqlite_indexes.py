@@ -6,10 +6,12 @@ elements of a list is a table of its own, kept by triggers.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from docmap.errors import DuplicateKey
 from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.schema import Schema
 from docmap.storage.writes import not_unique, taken
@@ -190,14 +192,22 @@ def _fill(table: Table, index: BoundIndex) -> str:
     return f"INSERT OR IGNORE INTO {quoted(index.name)} {entries} AND t.rowid>?"
 
 
-def broken_index(schema: Schema, table: str, error: sqlite3.IntegrityError) -> Exception | None:
+def broken_index(schema: Schema, table: str, error: sqlite3.IntegrityError) -> DuplicateKey | None:
     """The DuplicateKey that a broken constraint means; None if it is none of docmap's own."""
-    if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+    code, text = error.sqlite_errorcode, str(error)
+    if code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
         return taken(schema)
-    text = str(error)
     _, _, listed = text.partition("failed: ")
     for index in schema.indexes:
         columns = [f"{table}.{column_name(map(str, term.path.segments))}" for term in index.terms]
         if index.name in text or (index.unique and listed == ", ".join(columns)):
             return not_unique(schema, index)
-    return None
+    if code not in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_TRIGGER}:
+        return None
+    found = re.search(r"ix_[0-9a-f]{16}", text)
+    return DuplicateKey(
+        f"{schema.collection} has another document with the same value of a unique index that "
+        f"another class declares, and {schema.name} does not",
+        collection=schema.collection,
+        index=found[0] if found else None,
+    )

@@ -247,7 +247,11 @@ class SQLiteReading(BaseStorageAdapter):
         if table is None:
             return EnginePlan(scan=False, detail=("the collection does not exist",))
         statement = self._statement(schema, table, query)
-        rows = self._connections.rows(f"EXPLAIN QUERY PLAN {statement.text}", statement.parameters)
+        # A prepared EXPLAIN does not notice that the schema changed: another text is prepared anew.
+        schema_version = self._connections.rows("PRAGMA schema_version")[0][0]
+        rows = self._connections.rows(
+            f"EXPLAIN QUERY PLAN {statement.text} -- {schema_version}", statement.parameters
+        )
         size = self._connections.rows(f"SELECT max(rowid) FROM {table.name}")[0][0] or 0
         lines = tuple(row[3].decode() for row in rows)
         used = [index.label for index in schema.indexes if any(index.name in li for li in lines)]

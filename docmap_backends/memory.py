@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any, ClassVar
 
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
-from docmap.query.evaluate import sorted_by
+from docmap.query.evaluate import predicate, sorted_by
 from docmap.query.lookups import VOCABULARY, LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 from docmap.query.order import OrderTerm
@@ -18,7 +18,7 @@ from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage import BaseStorageAdapter
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
-from docmap_backends._memory_access import Access, choose
+from docmap_backends._memory_access import Access, asked_keys, choose
 from docmap_backends._memory_index import Entry, MemoryIndex
 from docmap_backends._memory_table import Table, filtered
 
@@ -147,8 +147,14 @@ class MemoryStorage(BaseStorageAdapter):
         node = _node(query.condition)
         with self._mutex:
             table = self._table(schema)
-            access = choose(table.indexes.values(), node, query.order, stop)
-            found = _candidates(table, schema, node, access, stop)
+            keys = asked_keys(schema, node)
+            access = None if keys else choose(table.indexes.values(), node, query.order, stop)
+            if keys:
+                entries = (table.entries.get(key) for key in keys)
+                matches = predicate(node) if node is not None else bool
+                found = iter([e for e in entries if e is not None and matches(e.tree(schema))])
+            else:
+                found = _candidates(table, schema, node, access, stop)
         if query.order and not (access is not None and access.ordered):
             found = sorted_by(found, query.order, lambda entry: entry.tree(schema), stop)
         return islice(found, query.offset, stop)
@@ -190,10 +196,13 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         stop = None if query.limit is None else query.offset + query.limit
+        node = _node(query.condition)
         with self._mutex:
             table = self._table(schema)
-            access = choose(table.indexes.values(), _node(query.condition), query.order, stop)
+            access = choose(table.indexes.values(), node, query.order, stop)
             size = len(table.entries)
+        if asked_keys(schema, node):
+            return EnginePlan(("(key)",), scan=False, documents=size, detail=("by key",))
         if access is None:
             return EnginePlan(documents=size, detail=("every document by the reference functions",))
         return EnginePlan(

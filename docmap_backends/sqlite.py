@@ -165,7 +165,7 @@ class SQLiteStorage(SQLiteReading):
             key = max(int(counted), int(highest or 0)) + 1
             if key > INT_MAX:
                 raise InvalidValue(
-                    f"{schema.collection} has used the last int key: give keys yourself",
+                    f"{schema.collection} has used the last int key: give {schema.key} yourself",
                     collection=schema.collection,
                     field=schema.key,
                 )

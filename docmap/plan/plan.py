@@ -73,5 +73,6 @@ def with_key(schema: Schema, terms: tuple[OrderTerm, ...]) -> tuple[OrderTerm, .
         kept.setdefault(term.path.segments, term)
         if term.path.segments == key.segments:
             return tuple(kept.values())
-    descending = terms[-1].descending if terms else False
+    # A repeated term has no effect, on the key's direction either.
+    descending = next(reversed(kept.values())).descending if kept else False
     return (*kept.values(), OrderTerm(key, descending, schema.key_field.type))

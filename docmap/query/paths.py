@@ -46,7 +46,7 @@ class Path:
     @property
     def each(self) -> bool:
         """True if the path goes through every element of a list."""
-        return any(isinstance(s, _Each) for s in self.segments)
+        return EACH in self.segments
 
     def child(self, *segments: Segment) -> Path:
         """This path, `segments` deeper."""

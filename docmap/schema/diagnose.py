@@ -51,8 +51,8 @@ def find_subclass(value: Any, kind: FieldType) -> Fault | None:
 def _fault(value: Any, kind: FieldType, path: tuple[Any, ...], *, scalars: bool) -> Fault | None:
     if len(path) > MAX_DEPTH:
         return path, TOO_DEEP
-    if value is None and kind.nullable:
-        return None
+    if value is None:
+        return None if kind.nullable else (path, "is None, and the field takes no None")
     is_root = isinstance(value, RootModel) and isinstance(value, python_class(kind) or ())
     below = _inside(value.root if is_root else value, kind)
     if below is None:
@@ -60,7 +60,8 @@ def _fault(value: Any, kind: FieldType, path: tuple[Any, ...], *, scalars: bool)
     if isinstance(below, str):
         return path, below
     for name, item, inner in below:
-        if found := _fault(item, inner, (*path, name), scalars=scalars):
+        place = path if name is None else (*path, name)  # the elements of a set have no place
+        if found := _fault(item, inner, place, scalars=scalars):
             return found
     if kind.kind == "model" or not scalars:
         return None
@@ -78,7 +79,9 @@ def _inside(value: Any, kind: FieldType) -> _Inside | str | None:
         for option in kind.options:
             if python_class(option) is type(value):
                 return _inside(value, option)
-    elif kind.kind in LISTS and isinstance(value, (list, tuple, set, frozenset, deque)):
+    elif kind.kind == "set" and isinstance(value, (set, frozenset)):
+        return ((None, item, kind.item or ANY) for item in value)
+    elif kind.kind in LISTS and isinstance(value, (list, tuple, deque)):
         return ((i, item, kind.element(i) or ANY) for i, item in enumerate(value))
     elif kind.kind == "dict" and isinstance(value, Mapping):
         if None in value:
@@ -129,8 +132,6 @@ def _attribute(value: Any) -> Callable[[str, Any], Any]:
 
 
 def _scalar_fault(value: Any, kind: FieldType, path: tuple[Any, ...]) -> Fault | None:
-    if value is None:
-        return path, "is None, and the field takes no None"
     if kind.kind == "any" and kind.annotation is Any:
         try:
             portable(value)

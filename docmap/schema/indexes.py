@@ -83,7 +83,9 @@ def bind_index(index: Index, root: Root) -> BoundIndex:
             f"an index of {root.name} has two lists: an entry for every pair of elements would "
             "grow without bound; declare one index for each"
         )
-    text = repr((root.collection, index.unique, [(t.path.segments, t.descending) for t in terms]))
+    # What engines index depends on the type: a Decimal's key is not the text of a str.
+    parts = [(t.path.segments, t.descending, t.type.kind, t.elements) for t in terms]
+    text = repr((root.collection, index.unique, parts))
     name = "ix_" + hashlib.sha256(text.encode()).hexdigest()[:16]
     return BoundIndex(tuple(terms), index.unique, name)
 

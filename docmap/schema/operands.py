@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
 from functools import lru_cache
@@ -236,6 +236,8 @@ def _text(kind: FieldType, value: Any) -> Any:
 def _datetime(kind: FieldType, value: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         raise Misfit("is a datetime; a date has no time of day: give an aware datetime")
+    if type(value) is datetime and value.tzinfo is UTC and kind.annotation is datetime:
+        return utc(value, microseconds=kind.microseconds)  # as validation would have it
     moment = _by_schema(kind, value)
     return utc(moment, microseconds=kind.microseconds) if isinstance(moment, datetime) else moment
 

@@ -21,7 +21,7 @@ from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
 from docmap.schema.resolve import Root
 from docmap.schema.types import ANY, Field, FieldType
-from docmap.values import MAX_INDEX_BYTES, MAX_KEY_BYTES, ObjectId, normal
+from docmap.values import MAX_INDEX_BYTES, MAX_KEY_BYTES, ObjectId, Unportable, normal, portable
 
 Unknown = Literal["keep", "forbid", "drop"]
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,47}\Z")
@@ -89,20 +89,21 @@ class Schema:
         return self._text_key(key) if type(key) is str else key
 
     def _text_key(self, key: str) -> str:
-        if len(key) * 4 > MAX_KEY_BYTES and len(key.encode()) > MAX_KEY_BYTES:
+        if len(key) * 4 > MAX_KEY_BYTES and len(key.encode(errors="replace")) > MAX_KEY_BYTES:
             raise InvalidValue(
                 f"a key of {self.collection} is longer than {MAX_KEY_BYTES} bytes: use a shorter "
                 "one, for example a hash of it",
                 collection=self.collection,
                 field=self.key,
             )
-        if "\0" in key:
+        if key.isascii() and "\0" not in key:
+            return key
+        try:
+            return portable(key)  # type: ignore[no-any-return]
+        except Unportable as error:
             raise InvalidValue(
-                f"a key of {self.collection} holds a NUL character, which no engine keeps",
-                collection=self.collection,
-                field=self.key,
-            )
-        return key
+                f"a key of {self.collection} {error}", collection=self.collection, field=self.key
+            ) from error
 
     def stored_key(self, key: Any) -> str | int | bytes:
         """A logical key as JSON engines keep it; the order of keys is kept too."""

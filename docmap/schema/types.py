@@ -121,7 +121,7 @@ def _label(kind: FieldType, depth: int) -> str:
 
 def python_class(kind: FieldType) -> type | None:
     """The class of the values in memory; None where only the schema can tell."""
-    if kind.kind in {"union", "any"}:
+    if kind.kind == "any" or len(kind.options) > 1:
         return None
     if typing_extensions.is_typeddict(typing.get_origin(kind.annotation) or kind.annotation):
         return dict

@@ -176,10 +176,7 @@ def _is_utc(value: datetime) -> bool:
 def _write_odd_datetime(value: Any, *, microseconds: bool) -> str:
     if not isinstance(value, datetime):
         raise TypeError("is not a datetime")
-    try:
-        moment = portable(value, microseconds=microseconds)
-    except ValueError as error:
-        raise ValueError(str(error).removeprefix("is not a portable datetime: ")) from error
+    moment = portable(value, microseconds=microseconds)
     if noted.changes is not None:
         noted.changes.append(None if microseconds else (value, moment))
     return datetime_text(moment)

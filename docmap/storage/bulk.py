@@ -212,11 +212,17 @@ def _batches(
     iterator = iter(items)
     failure: DocmapError | None = None
     while failure is None:
+        chunk: list[T] = []
         ready: list[P] = []
         try:
-            with collection_suspended:
-                for item in islice(iterator, size):
-                    ready.append(prepared(item))  # noqa: PERF401 - what was ready is kept
+            for item in islice(iterator, size):
+                chunk.append(item)  # noqa: PERF402 - what came before a failure is kept
+        except DocmapError as error:
+            failure = error
+        try:
+            with collection_suspended:  # not while the items come, which may take long
+                for item in chunk:
+                    ready.append(prepared(item))  # noqa: PERF401 - as above
         except DocmapError as error:
             failure = error
         if ready or failure:

@@ -45,10 +45,9 @@ def decimal_key(value: Decimal | int) -> str:
         digits = str(abs(value))
         negative, adjusted = value < 0, len(digits) - 1
     else:
-        sign, parts, _ = value.as_tuple()
-        digits = "".join(map(str, parts))
-        negative, adjusted = bool(sign), value.adjusted()
-    digits = digits.rstrip("0")
+        digits = str(value).partition("E")[0].replace("-", "").replace(".", "")
+        negative, adjusted = value.is_signed(), value.adjusted()
+    digits = digits.strip("0")
     if negative:
         return f"4{99_999_999 - adjusted - _KEY_OFFSET:08d}{digits.translate(_NINES)}~"
     return f"6{adjusted + _KEY_OFFSET:08d}{digits}"

@@ -43,11 +43,11 @@ def utc(value: datetime, *, microseconds: bool = False) -> datetime:
     """
     if value.tzinfo is not UTC:
         if value.utcoffset() is None:
-            raise ValueError("a datetime needs a time zone, for example datetime.now(UTC)")
+            raise ValueError("needs a time zone, for example datetime.now(UTC)")
         try:
             value = value.astimezone(UTC)
         except OverflowError:
-            raise ValueError("the datetime leaves the years 1 to 9999 in UTC") from None
+            raise ValueError("leaves the years 1 to 9999 in UTC") from None
     if not microseconds and value.microsecond % 1000:
         value = value.replace(microsecond=value.microsecond // 1000 * 1000)
     return value
@@ -171,7 +171,7 @@ def _datetime(value: datetime, *, microseconds: bool = False) -> datetime:
     try:
         return utc(value, microseconds=microseconds)
     except ValueError as error:
-        raise Unportable(f"is not a portable datetime: {error}") from None
+        raise Unportable(str(error)) from None
 
 
 def _time(value: time) -> time:

