@@ -87,7 +87,7 @@ class File:
             kind, text = _ERRORS[sqlite3.SQLITE_CORRUPT]
         elif code & 0xFF == sqlite3.SQLITE_READONLY and self.read_only:
             text = "was opened with read_only=true: open it without to write"
-        elif code & 0xFF == sqlite3.SQLITE_CANTOPEN:
+        elif code & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and self.path:
             text = self._why_not_opened() or text
         return kind(f"{name} {text}", engine="sqlite", path=self.path or None)
 
@@ -119,7 +119,7 @@ class File:
             return bool(version)
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         encoding = connection.execute("PRAGMA encoding").fetchone()[0]
-        if owner or tables or encoding not in {"UTF-8", b"UTF-8"}:
+        if owner or version or tables or encoding not in {"UTF-8", b"UTF-8"}:
             raise self._foreign(
                 "is an SQLite file of another program, and docmap does not write into it: name a "
                 "file of its own"

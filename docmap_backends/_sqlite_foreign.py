@@ -9,6 +9,7 @@ SQLite's JSON functions, and types, key columns and the key in the document may 
 from __future__ import annotations
 
 import sqlite3
+from math import isfinite
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -98,19 +99,22 @@ def _decoded(text: bytes) -> str | None:
 def normal_form(doc: bytes, key: Any, key_name: str) -> dict[str, Any] | None:
     """A document of another program with its key in place; None if docmap cannot write it."""
     try:
-        wire = from_json(doc, allow_inf_nan=False)
+        wire = from_json(doc)
     except ValueError:
         return None
-    if type(wire) is not dict or key is None or (b"\\u0000" in doc and _has_nul(wire)):
+    if type(wire) is not dict or key is None or not is_storable(wire):
         return None
     if wire.get(key_name) != key or type(wire.get(key_name)) is not type(key):
         wire = {**wire, key_name: key}
     return wire
 
 
-def _has_nul(wire: Any) -> bool:
+def is_storable(wire: Any) -> bool:
+    """True if the value has a form that docmap and SQLite's functions read alike."""
     if isinstance(wire, str):
-        return "\0" in wire
+        return "\0" not in wire
+    if isinstance(wire, float):
+        return isfinite(wire)
     if isinstance(wire, dict):
-        return any(_has_nul(name) or _has_nul(value) for name, value in wire.items())
-    return isinstance(wire, list) and any(map(_has_nul, wire))
+        return all(is_storable(name) and is_storable(value) for name, value in wire.items())
+    return not isinstance(wire, list) or all(map(is_storable, wire))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -31,6 +32,9 @@ _FEW: Final = 1000  # documents up to which a slice is fetched at once, not by a
 _BATCH: Final = 256
 _KEYS: Final = 500
 _MASK: Final = 0xFFFFFFFF
+
+
+_INDEX_NAME = re.compile(r"\bix_[0-9a-f]{16}\b")
 
 
 class SQLiteReading(BaseStorageAdapter):
@@ -237,10 +241,9 @@ class SQLiteReading(BaseStorageAdapter):
         key = schema.key_field.stored
         if term.path.segments == (key,) and table.key_name == key:
             return "key" if not table.foreign else None
-        if not table.plain:
+        if not table.trusts(term.path, term.type):
             return None
-        place = place_of(term.path, _codec(self, schema, term.type))
-        return place.value if place.trusted else None
+        return place_of(term.path, _codec(self, schema, term.type)).value
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         table = self._table(schema)
@@ -254,7 +257,9 @@ class SQLiteReading(BaseStorageAdapter):
         )
         size = self._connections.rows(f"SELECT max(rowid) FROM {table.name}")[0][0] or 0
         lines = tuple(row[3].decode() for row in rows)
-        used = [index.label for index in schema.indexes if any(index.name in li for li in lines)]
+        labels = {index.name: index.label for index in schema.indexes}
+        names = dict.fromkeys(name for line in lines for name in _INDEX_NAME.findall(line))
+        used = [labels.get(name, name) for name in names]
         if any("sqlite_autoindex" in line for line in lines):
             used.append("(key)")
         # An index that only gives the order reads everything, unless a slice stops it.

@@ -27,7 +27,7 @@ from docmap_backends._sql import table_name
 from docmap_backends._sql_text import dialect
 from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
-from docmap_backends._sqlite_foreign import mark_of
+from docmap_backends._sqlite_foreign import is_storable, mark_of
 from docmap_backends._sqlite_indexes import broken_index, create_index, insert
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_queries import SQLiteReading, where
@@ -240,6 +240,7 @@ class SQLiteStorage(SQLiteReading):
         data = _kept(schema, stored, write) if stored is not None else write.data
         (row,) = self._rows(connection, table, schema, (Write(write.key, data),), revision)
         connection.execute(table.update, (*row[1:], key))
+        self._look_again(table)
         return revision
 
     def _rows(
@@ -277,6 +278,11 @@ class SQLiteStorage(SQLiteReading):
             return self._adopt(connection, schema)
         return table
 
+    def _look_again(self, table: Table) -> None:
+        """After a change: it may have been of the last row that SQLite misreads."""
+        if not table.plain:
+            self._known.forget()
+
     def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
         with self._connections.writing() as connection:
             table = self._known.current(self._connections, schema.collection)
@@ -284,6 +290,7 @@ class SQLiteStorage(SQLiteReading):
                 if expected != ANY:
                     raise stale(schema, deleted=True)
                 return False
+            self._look_again(table)
             stored = schema.stored_key(key)
             if expected == ANY:
                 found = connection.execute(f"DELETE FROM {table.name} WHERE key=?", (stored,))
@@ -300,6 +307,7 @@ class SQLiteStorage(SQLiteReading):
             table = self._known.current(self._connections, schema.collection)
             if table is None:
                 return 0
+            self._look_again(table)
             return connection.executemany(
                 f"DELETE FROM {table.name} WHERE key=? AND ifnull(rev,0)=?",
                 ((schema.stored_key(key), revision) for key, revision in records),
@@ -311,6 +319,7 @@ class SQLiteStorage(SQLiteReading):
             return 0
         found = where(condition)
         with self._connections.writing() as connection:
+            self._look_again(table)
             statement = f"DELETE FROM {table.name}{found.text}"
             return connection.execute(statement, found.parameters).rowcount
 
@@ -349,13 +358,15 @@ def _kept(schema: Schema, stored: Record, write: Write) -> bytes:
     """The document to store, with what the class does not know of the one that is there."""
     try:
         data = keep_unknown(schema, stored[0], write.data)
-        if data is not write.data:
-            from_json(data, allow_inf_nan=False)
-    except ValueError as error:
+        sound = data is write.data or is_storable(from_json(data))
+    except ValueError:
+        sound = False
+    if not sound:
         raise InvalidRecord(
             f"the stored record of {schema.collection} holds values that no engine keeps, and they "
             "would be lost: mend it with the program that wrote it, or delete it",
+            engine="sqlite",
             collection=schema.collection,
             key=write.key,
-        ) from error
+        )
     return data

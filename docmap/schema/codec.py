@@ -107,7 +107,7 @@ class Codec:
             if model.__subclasses__():
                 self._refuse_subclasses(document)
                 break
-        self.check(data)
+        self._check(data, document)
         return data
 
     def decode(self, data: bytes | str) -> Any:
@@ -146,11 +146,11 @@ class Codec:
             field=field,
         )
 
-    def check(self, data: bytes) -> None:
+    def _check(self, data: bytes, document: Any) -> None:
         """Raise InvalidValue for what only shows in the whole: NUL, depth, size."""
         nul = b"\\" in data and b"\\u0000" in data
         if nul or (self._deep and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
-            self._check_tree(data)
+            self._check_tree(data, document)
         if len(data) > _CERTAINLY_SMALL and bson_size(self.tree(data)) > MAX_BYTES:
             raise InvalidValue(
                 f"the {self._label} to be stored is larger than {MAX_BYTES:,} bytes: split it, or "
@@ -158,11 +158,11 @@ class Codec:
                 collection=self.collection,
             )
 
-    def _check_tree(self, data: bytes) -> None:
+    def _check_tree(self, data: bytes, document: Any) -> None:
         try:
             tree = self.tree(data)
         except ValueError as error:  # beyond what JSON readers take, and so far beyond ours
-            raise self._refused(((), TOO_DEEP)) from error
+            raise self._refused(find_fault(document, self._root) or ((), TOO_DEEP)) from error
         fault = find_flaw(tree)
         if fault is not None:
             path, reason = fault
@@ -181,7 +181,7 @@ class Codec:
             raise self._refused((tuple(reversed(fault.segments)), fault.reason)) from fault
         except PydanticSerializationError as error:
             raise self._refused(((), TOO_DEEP)) from error
-        self.check(data)
+        self._check(data, document)
         return data
 
     def _align(self, document: Any, data: bytes, changes: Sequence[Change]) -> None:

@@ -34,10 +34,9 @@ def constraints_of(metadata: Iterable[Any]) -> dict[str, Any]:
         elif isinstance(item, GroupedMetadata):
             found.update(constraints_of(item))
             found.update(_general({name: getattr(item, name, None) for name in _GENERAL}))
-        elif isinstance(item, BaseMetadata):
-            name = _NAMES.get(type(item).__name__, "")
-            if name:
-                found[name] = getattr(item, name)
+        elif isinstance(item, BaseMetadata) and type(item).__name__ in _NAMES:
+            name = _NAMES[type(item).__name__]
+            found[name] = getattr(item, name)
         elif type(item).__module__.startswith("pydantic"):
             # pydantic's own general metadata keeps its limits in its instance dictionary.
             found.update(_general(getattr(item, "__dict__", {})))

@@ -64,6 +64,9 @@ def scalar_type(
         leaf = BIGINT
     if annotation is str and not compiler.scope.loose:
         limits = {**text_limits(compiler.scope.config), **limits}
+    engine = compiler.scope.config.get("regex_engine")
+    if engine and "pattern" in limits:
+        limits = {"regex_engine": engine, **limits}
     units = find_markers(metadata, Precision)
     fine = leaf.kind == "datetime" and bool(units) and units[-1].unit == "us"
     return _leaf_type(compiler, leaf, annotation, limits, where, microseconds=fine)

@@ -7,11 +7,10 @@ back equal.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, SchemaValidator
@@ -87,7 +86,7 @@ def _several(
     options = _options(compiler, members, metadata, where)
     if any(option.kind == "any" and option.annotation is Any for option in options):
         return compiler.untyped()
-    annotation: Any = typing.Union[tuple(members)]  # noqa: UP007 - built from data
+    annotation: Any = Union[tuple(members)]  # noqa: UP007 - built from data
     nullable = any(option.nullable for option in options)
     core = _discriminated(options, discriminator)
     tagged = core is None and (compiler.scope.tagging or alike(options))
@@ -132,8 +131,8 @@ def _discriminated(options: Sequence[FieldType], discriminator: Any) -> CoreSche
         entry = option.fields.get(discriminator) if isinstance(discriminator, str) else None
         if entry is None or entry.stored != discriminator or option.kind != "model":
             return None
-        values = typing.get_args(entry.type.annotation)
-        if typing.get_origin(entry.type.annotation) is not typing.Literal:
+        values = get_args(entry.type.annotation)
+        if get_origin(entry.type.annotation) is not Literal:
             return None
         for value in values:
             choices[value.value if isinstance(value, Enum) else value] = option.core
@@ -149,6 +148,14 @@ class _Member:
         self.forms = frozenset(forms(kind))
         self.python = python_class(kind)
         self.known = frozenset(entry.stored for entry in kind.fields.values())
+
+    @property
+    def precedence(self) -> int:
+        """Before which others this member reads a JSON form that all of them can read."""
+        finite = get_origin(self.kind.annotation) is Literal
+        if finite or (self.python is not None and issubclass(self.python, Enum)):
+            return 0
+        return 1 if self.python in {str, int, float, bool} else 2
 
     # Made when first needed: until then a type that contains itself is not complete.
     @cached_property
@@ -206,7 +213,9 @@ class _Union:
     @cached_property
     def _by_form(self) -> dict[str, list[_Member]]:
         found: dict[str, list[_Member]] = {}
-        for member in self._members:
+        # Of two that read one text, what is among a few values comes first, then plain text:
+        # pydantic makes that of a text it is given.
+        for member in sorted(self._members, key=lambda member: member.precedence):
             for form in member.forms:
                 found.setdefault(form, []).append(member)
         return found

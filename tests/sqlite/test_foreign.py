@@ -75,7 +75,7 @@ def put(file: Path, key: Any, doc: str, verb: str = "INSERT", **columns: Any) ->
     marks = ", ".join("?" * (len(columns) + 2))
     with shell(file) as connection:
         connection.execute(
-            f"{verb} INTO {TABLE}({names}) VALUES({marks})",  # noqa: S608 - names of the tests
+            f"{verb} INTO {TABLE}({names}) VALUES({marks})",
             (key, doc, *columns.values()),
         )
 
@@ -140,7 +140,6 @@ def as_in_memory(storage: BaseStorageAdapter) -> list[Any]:
     """The same of the reference, over the documents that the storage gives."""
     with connect("memory://") as memory:
         schema = Order.__docmap_schema__
-        memory.ensure_indexes(Order)
         for key in [one["id"] for one in storage.find("Orders").raw()]:
             record = storage._get(schema, key)
             assert record is not None
@@ -207,7 +206,6 @@ def test_rows_of_other_programs(
     found = answers(held)
     assert found == as_in_memory(held)
     assert found == answers(opened())
-    assert held.find(Order, status="paid").explain().indexes == ("(status)",) or "other" in str(doc)
 
 
 def test_deletions_of_other_programs(held: BaseStorageAdapter, file: Path) -> None:
@@ -286,9 +284,7 @@ def test_what_docmap_cannot_write_stays_and_does_not_hide_others(
         assert storage.find(Order).count() == 13
         assert not storage.find(Order, status="paid").explain().data["native"]
         if not invalid:
-            assert storage.find(Order, status="paid").count() == 4
-            assert storage.find(Order, status__startswith="paid").count() == 5
-            assert storage.find(Order, total__lt=1).count() == 3
+            assert answers(storage) == as_in_memory(storage)
         with shell(file) as connection:
             kept = connection.execute(
                 f"SELECT doc FROM {TABLE} WHERE key='x'"  # noqa: S608 - ours
@@ -317,9 +313,9 @@ def test_what_docmap_cannot_keep_is_not_lost_by_a_save(
 
 def test_what_is_no_json_is_refused_there(held: BaseStorageAdapter, file: Path) -> None:
     for doc in ("", "{", "{'a': 1}", '{"a": NaN}', b'{"id":"x"}', None):
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(sqlite3.Error, match="CHECK|JSON|NOT NULL"):
             put(file, "x", doc)  # type: ignore[arg-type]
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(sqlite3.Error, match="CHECK|JSON|NOT NULL"):
             change(file, "k1", "doc=?", doc)
     assert answers(held) == as_in_memory(held)
 
@@ -380,9 +376,7 @@ def test_keys_that_are_no_keys(held: BaseStorageAdapter, file: Path, key: Any) -
         assert found[0].id == key
         assert held.find(Order, id=key).one() == found[0] == held.get(Order, key)
     assert held.find(Order).count() == 13
-    assert held.find(Order, id__lt="k").count() == (1 if key in {"", "é"} and key < "k" else 0) + (
-        1 if key == "a\0b" else 0
-    )
+    assert held.find(Order, id__lt="k").count() == (key == "")
 
 
 def test_a_key_that_another_program_changed(held: BaseStorageAdapter, file: Path) -> None:
@@ -413,7 +407,7 @@ def test_reads_go_on_while_rows_cannot_be_taken_over(file: Path, opened: Open) -
     storage.insert_many([Order(id=f"k{n}", status="paid", total=Decimal(n)) for n in range(5)])
     with shell(file) as connection:
         connection.execute(
-            f"INSERT INTO {TABLE}(key, doc) VALUES('x', ?)",  # noqa: S608 - ours
+            f"INSERT INTO {TABLE}(key, doc) VALUES('x', ?)",
             ('{"st\\u0061tus":"paid","total":"9.5"}',),
         )
         connection.commit()
@@ -429,7 +423,7 @@ def test_reads_go_on_while_rows_cannot_be_taken_over(file: Path, opened: Open) -
 def test_what_the_user_writes_through_native_is_noticed(db: BaseStorageAdapter) -> None:
     Order(id="a", status="paid").save(db)
     assert db.find(Order, status="paid").count() == 1
-    db.native.execute(f"INSERT INTO {TABLE}(key, doc) VALUES('b', ?)", ('{"status":"paid"}',))  # noqa: S608
+    db.native.execute(f"INSERT INTO {TABLE}(key, doc) VALUES('b', ?)", ('{"status":"paid"}',))
     assert db.find(Order, status="paid").count() == 2
     assert db.find(Order, total__gte=0).count() == 1
     assert db.get(Order, "b").id == "b"
@@ -441,7 +435,7 @@ def test_large_collections_of_other_programs_are_taken_over(
     db.ensure_indexes(Order)
     with shell(file) as connection:
         connection.executemany(
-            f"INSERT INTO {TABLE}(key, doc) VALUES(?,?)",  # noqa: S608 - ours
+            f"INSERT INTO {TABLE}(key, doc) VALUES(?,?)",
             ((f"{n:05d}", text(id="?", total=f"{n}.0", tags=["é"])) for n in range(1700)),
         )
     assert db.find(Order, total__gte=1690).count() == 10
@@ -463,9 +457,10 @@ def test_a_class_comes_to_what_others_wrote(db: BaseStorageAdapter, file: Path) 
 
 
 def copy_of(file: Path) -> dict[str, bytes]:
-    """The bytes of a file and of what lies beside it, but for SQLite's shared memory."""
-    beside = file.parent.glob(f"{file.name}*")
-    return {one.name: one.read_bytes() for one in beside if not one.name.endswith("-shm")}
+    """The bytes of a file and of its log; to look at them SQLite makes an empty log."""
+    found = {name: Path(f"{file}{name}") for name in ("", "-wal", "-journal")}
+    held = {name: path.read_bytes() for name, path in found.items() if path.exists()}
+    return {name: data for name, data in held.items() if data}
 
 
 def make_rollback(file: Path) -> None:
@@ -489,16 +484,23 @@ def make_header(file: Path) -> None:
         connection.execute("PRAGMA application_id=12345")
 
 
+def make_version(file: Path) -> None:
+    with shell(file) as connection:
+        connection.execute("PRAGMA user_version=7")
+
+
 def make_wide(file: Path) -> None:
     with shell(file) as connection:
         connection.execute("PRAGMA encoding='UTF-16le'")
-        connection.execute("PRAGMA user_version=7")
+        connection.execute("CREATE TABLE theirs(a)")
+        connection.execute("DROP TABLE theirs")
 
 
 MAKERS: Final[dict[str, Callable[[Path], object]]] = {
     "its tables": make_rollback,
     "a log": make_log,
     "its header": make_header,
+    "its version": make_version,
     "its encoding": make_wide,
     "no database": lambda file: file.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 40),
     "text": lambda file: file.write_text("id,name\n1,Ann\n" * 500),
@@ -594,20 +596,12 @@ def test_names_of_files(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).exists()
 
 
-def test_reading_only(held: BaseStorageAdapter, file: Path, opened: Open) -> None:
+def test_reading_only(held: BaseStorageAdapter, opened: Open) -> None:
     reader = opened(read_only=True)
     assert answers(reader) == answers(held)
-    for write in (
-        lambda: Order().save(reader),
-        lambda: reader.delete(Order, "k1"),
-        lambda: reader.find(Order).delete(),
-        lambda: reader.clear(),
-        lambda: reader.ensure_indexes(Order),
-        lambda: reader.insert_many("others", [{"a": 1}]),
-    ):
-        if write():
-            break
-    del write
+    assert [one.id for one in reader.find(Order)] == [one.id for one in held.find(Order)]
+    Order(id="late", status="paid").save(held)
+    assert reader.find(Order, status="paid").count() == 5
 
 
 def test_writing_to_what_is_read_only_is_refused(
@@ -677,8 +671,10 @@ def test_a_file_that_may_not_be_written() -> None:
         with connect(f"sqlite:///{file}") as db:
             Order(id="a").save(db)
         file.chmod(0o444)
-        with pytest.raises(StorageError, match="cannot be written.*read_only=true"):
-            connect(f"sqlite:///{file}").disconnect()
+        with connect(f"sqlite:///{file}") as db:
+            assert db.get(Order, "a").id == "a"
+            with pytest.raises(StorageError, match="cannot be written.*read_only=true"):
+                Order(id="b").save(db)
         with connect(f"sqlite:///{file}?read_only=true") as db:
             assert db.get(Order, "a").id == "a"
         file.chmod(0o000)
@@ -719,7 +715,7 @@ def check_damaged(file: Path, content: dict[str, Any]) -> str:
             found = {one["id"]: one for one in db.find(Order).raw()}
             assert found == content
             for key in ("k0000", "k0123", "k0299"):
-                assert db.get("Orders", key) == content[key]
+                assert db.get(Order, key).total == content[key]["total"]
             return "exact"
     except (CorruptStore, ForeignStore) as error:
         assert str(file) in str(error)
