@@ -88,15 +88,17 @@ def choose(
 
 def asked_keys(schema: Schema, node: Node | None) -> list[Any]:
     """The stored keys that a query names, one of which every match has; empty if it names none."""
+    types = _UNTYPED_KEYS if schema.model is None else _KEYS_OF_CLASSES
     for one in node.children if isinstance(node, And) else (node,):
         if isinstance(one, Compare) and one.path == schema.key_path:
             values = {"equals": (one.value,), "in": one.value}.get(one.lookup, ())
-            if values and all(type(value) in _KEY_TYPES for value in values):
-                return [schema.stored_key(value) for value in dict.fromkeys(values)]
+            if values and all(type(value) in types for value in values):
+                return [schema.stored_key(value) for value in values]
     return []
 
 
-_KEY_TYPES = frozenset({str, int, UUID, ObjectId, date, datetime})
+_UNTYPED_KEYS: Final = frozenset({str, int, UUID, ObjectId})
+_KEYS_OF_CLASSES: Final = _UNTYPED_KEYS | {date, datetime}
 
 
 def _cost(access: Access, order: Sequence[OrderTerm], stop: int | None) -> float:

@@ -16,6 +16,7 @@ from docmap.query.lookups import VOCABULARY
 from docmap_backends._sqlite_files import File
 
 _IDLE = 8  # connections of ended streams that are kept for the next ones
+_CACHE = 16_000  # KiB of pages at most: SQLite's own 2,000 do not hold the way to 10,000 documents
 _PAUSE = 0.01  # seconds between two tries where SQLite itself does not wait
 
 
@@ -289,6 +290,7 @@ class Connections:
             connection.text_factory = bytes
             connection.create_function("docmap_text", 3, _text_lookup, deterministic=True)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            connection.execute(f"PRAGMA cache_size=-{_CACHE}")
             connection.execute("PRAGMA cell_size_check=ON")
             connection.execute("PRAGMA recursive_triggers=OFF")
         except BaseException:

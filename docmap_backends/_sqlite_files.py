@@ -83,7 +83,7 @@ class File:
         kind, text = _ERRORS.get(
             code & 0xFF, (StorageError, f"failed: {type(error).__name__}: {error}")
         )
-        if code in _CUT_OFF or "malformed JSON" in str(error):
+        if code in _CUT_OFF or "malformed" in str(error):
             kind, text = _ERRORS[sqlite3.SQLITE_CORRUPT]
         elif code & 0xFF == sqlite3.SQLITE_READONLY and self.read_only:
             text = "was opened with read_only=true: open it without to write"

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from pydantic_core import to_json
 
-from docmap.errors import StorageFull, StoreLocked
+from docmap.errors import StorageError, StorageFull, StoreLocked
 from docmap.plan.engine import EnginePlan, FieldCodec, NativeQuery, Record
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path
@@ -109,11 +109,31 @@ class SQLiteReading(BaseStorageAdapter):
     # -- records
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
+        stored = schema.stored_key(key)
+        own = self._own_record(self._table(schema), stored)
+        if own is not None:
+            return own
         table = self._ready(schema)
         if table is None:
             return None
-        rows = self._connections.rows(table.get, (schema.stored_key(key),))
+        rows = self._connections.rows(table.get, (stored,))
         return self._records(schema, table, rows)[0] if rows else None
+
+    def _own_record(self, table: Table | None, stored: Any) -> Record | None:
+        """The record of a key if docmap's mark fits it.
+
+        Then docmap wrote it, whatever others did to the collection since that was last read.
+        """
+        if table is None or not table.plain:
+            return None
+        try:
+            rows = self._connections.rows(table.get, (stored,))
+        except StorageError:
+            return None  # the table may be gone: the careful way finds out
+        if len(rows) != 1:
+            return None
+        doc, rev, own = rows[0]
+        return (doc, rev) if crc32(doc, rev & _MASK) == own else None
 
     def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
         table = self._ready(schema)
@@ -226,9 +246,13 @@ class SQLiteReading(BaseStorageAdapter):
         statement = f"SELECT DISTINCT {exact}, {whole} FROM {table.name}{found.text}"
         rows = self._connections.rows(statement, found.parameters)
         read = _READERS.get(kind.kind, _text_or_number)
-        return [
-            None if value is None else int(value) if whole else read(value) for value, whole in rows
-        ]
+        try:
+            return [
+                None if value is None else int(value) if whole else read(value)
+                for value, whole in rows
+            ]
+        except UnicodeDecodeError as error:
+            raise self._connections.file.damaged() from error
 
     def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
         table = self._table(schema)

@@ -209,6 +209,13 @@ class Table:
 def read_table(connection: sqlite3.Connection, collection: str) -> Table | None:
     """What the file says of a collection; None if there is no such collection."""
     try:
+        return _read(connection, collection)
+    except ValueError as error:  # neither JSON nor text
+        raise sqlite3.DatabaseError("malformed row of docmap_collections") from error
+
+
+def _read(connection: sqlite3.Connection, collection: str) -> Table | None:
+    try:
         row = connection.execute(
             "SELECT shape, key_name FROM docmap_collections WHERE name=?", (collection,)
         ).fetchone()
@@ -248,7 +255,7 @@ def collection_names(connection: sqlite3.Connection) -> list[str]:
         if _is_missing(error):
             return []
         raise
-    return [name.decode() for (name,) in names]
+    return [name.decode(errors="replace") for (name,) in names]
 
 
 def _is_missing(error: sqlite3.OperationalError) -> bool:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any, ClassVar
 
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
-from docmap.query.evaluate import predicate, sorted_by
+from docmap.query.evaluate import sorted_by
 from docmap.query.lookups import VOCABULARY, LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 from docmap.query.order import OrderTerm
@@ -149,12 +149,7 @@ class MemoryStorage(BaseStorageAdapter):
             table = self._table(schema)
             keys = asked_keys(schema, node)
             access = None if keys else choose(table.indexes.values(), node, query.order, stop)
-            if keys:
-                entries = (table.entries.get(key) for key in keys)
-                matches = predicate(node) if node is not None else bool
-                found = iter([e for e in entries if e is not None and matches(e.tree(schema))])
-            else:
-                found = _candidates(table, schema, node, access, stop)
+            found = _candidates(table, schema, node, keys or access, stop)
         if query.order and not (access is not None and access.ordered):
             found = sorted_by(found, query.order, lambda entry: entry.tree(schema), stop)
         return islice(found, query.offset, stop)
@@ -235,14 +230,17 @@ class MemoryStorage(BaseStorageAdapter):
 
 
 def _candidates(
-    table: Table, schema: Schema, node: Node | None, access: Access | None, stop: int | None
+    table: Table, schema: Schema, node: Node | None, by: list[Any] | Access | None, stop: int | None
 ) -> Iterable[Entry]:
-    """The matching entries, in no order but the index's."""
-    if access is None:
+    """The matching entries by keys, by an index in its order, or by trying all."""
+    if by is None:
         rows = table.rows()
         return rows.entries if node is None else rows.matching(schema, node)
-    found = access.entries(stop)
-    return found if node is None or access.complete else filtered(found, schema, node)
+    if isinstance(by, list):
+        entries = [table.entries[key] for key in by if key in table.entries]
+        return entries if node is None else filtered(entries, schema, node)
+    found = by.entries(stop)
+    return found if node is None or by.complete else filtered(found, schema, node)
 
 
 def _reads_all(access: Access, stop: int | None) -> bool:

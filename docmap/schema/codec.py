@@ -58,7 +58,7 @@ class Codec:
     def __init__(self, collection: str, root: FieldType, *, recheck: bool) -> None:
         self.collection = collection
         self._root = root
-        self._model = root.annotation if root.kind == "model" else None
+        self._model: Any = root.annotation if root.kind == "model" else None
         self._recheck = recheck
         self._fields: Mapping[str, Reader | None] = Readers().fields(root)
         shape = Shape.of(root)

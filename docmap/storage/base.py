@@ -50,17 +50,12 @@ class BaseStorageAdapter(Lifecycle):
     def get(self, model: Any, key: Any, /) -> Any:
         """The document of a key. Raises DocumentNotFound, which is a KeyError."""
         schema = schema_of(model)
-        wanted = schema.key_value(key)
         self.check_open()
         with operation(self, schema.collection, "get"):
-            record = self._get(schema, wanted)
+            record = self._get(schema, schema.key_value(key))
             if record is None:
-                raise DocumentNotFound(
-                    f"{schema.collection} on {self.scheme} has no document with this key",
-                    engine=self.scheme,
-                    collection=schema.collection,
-                    key=key,
-                )
+                text = f"{schema.collection} on {self.scheme} has no document with this key"
+                raise DocumentNotFound(text, key=key)
             return load_record(schema, self, record)
 
     @overload
@@ -70,9 +65,9 @@ class BaseStorageAdapter(Lifecycle):
     def get_many(self, model: Any, keys: Iterable[Any], /) -> Any:
         """The documents in the order of the keys; missing ones are left out, repeats repeat."""
         schema = schema_of(model)
-        wanted = [schema.key_value(key) for key in keys]
         self.check_open()
         with operation(self, schema.collection, "get_many") as tally:
+            wanted = [schema.key_value(key) for key in keys]
             found = self._get_many(schema, wanted)
             documents = [load_record(schema, self, found[key]) for key in wanted if key in found]
             tally.count = len(documents)

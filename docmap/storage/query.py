@@ -26,7 +26,7 @@ from docmap.query.nodes import Node, conjunction, negation
 from docmap.query.order import OrderTerm
 from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
-from docmap.schema.resolve import resolve_place
+from docmap.schema.resolve import Resolved, resolve_place
 from docmap.schema.schema import Schema
 from docmap.storage.journal import Tally, report
 from docmap.storage.loading import load_record, load_records
@@ -68,21 +68,25 @@ class BaseQueryAdapter(Generic[T]):
         Replaces an earlier order. Null and missing come first, last when descending.
         """
         if not names:
-            raise InvalidQuery("order_by takes at least one field name")
+            raise self._about(InvalidQuery("order_by takes at least one field name"))
         self._unsliced("order_by")
         root = self._request.schema.names
-        for name in names:
-            self._check_place(name)
-        terms = tuple(bind_order(name, root) for name in names)
+        try:
+            for name in names:
+                self._check_place(name)
+            terms = tuple(bind_order(name, root) for name in names)
+        except InvalidQuery as error:
+            self._about(error)
+            raise
         return self._with(order=with_key(self._request.schema, terms))
 
     def limit(self, count: int) -> Self:
         """At most `count` documents; 0 is none."""
-        return self._sliced(0, _whole(count, "limit"))
+        return self._sliced(0, self._whole(count, "limit"))
 
     def offset(self, count: int) -> Self:
         """Without the first `count` documents."""
-        return self._sliced(_whole(count, "offset"), None)
+        return self._sliced(self._whole(count, "offset"), None)
 
     def options(self, *, allow_scan: bool) -> Self:
         """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
@@ -91,7 +95,8 @@ class BaseQueryAdapter(Generic[T]):
     def on_invalid(self, what: OnInvalid) -> Self:
         """What to do with a stored record that does not fit: raise, skip, or be called."""
         if what not in {"raise", "skip"} and not callable(what):
-            raise InvalidQuery('on_invalid takes "raise", "skip" or a function of one argument')
+            message = 'on_invalid takes "raise", "skip" or a function of one argument'
+            raise self._about(InvalidQuery(message))
         query = self._with()
         query._invalid = what
         return query
@@ -103,8 +108,23 @@ class BaseQueryAdapter(Generic[T]):
             self._check_owners(wanted.owners)
             return bind(wanted.node, schema.names)
         except DocmapError as error:
-            error.engine = error.engine or self._storage.scheme
+            self._about(error)
             raise
+
+    def _about(self, error: DocmapError) -> DocmapError:
+        """The error of a query, with the place that it was to be asked."""
+        error.engine = error.engine or self._storage.scheme
+        error.collection = error.collection or self._request.schema.collection
+        return error
+
+    def _whole(self, value: Any, what: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            fault = f"takes whole numbers, not {type(value).__name__}"
+        elif value < 0:
+            fault = "takes no negative numbers: order the other way round with order_by('-...')"
+        else:
+            return value
+        raise self._about(InvalidQuery(f"{what} {fault}"))
 
     def _check_place(self, place: Any) -> None:
         """Refuse a field expression, or an order made of one, of another class."""
@@ -119,7 +139,6 @@ class BaseQueryAdapter(Generic[T]):
                 raise InvalidQuery(
                     f"a query on {schema.name} was given a field of {owner.__name__}: compare the "
                     f"fields of {schema.name}, or name them by text",
-                    collection=schema.collection,
                 )
 
     def _narrowed(self, method: str, condition: Node) -> Self:
@@ -140,11 +159,11 @@ class BaseQueryAdapter(Generic[T]):
 
     def _unsliced(self, method: str) -> None:
         if self._request.sliced:
-            raise InvalidQuery(
+            message = (
                 f"{method} after a slice would change which documents the slice takes: call "
-                f"{method} first, and slice last",
-                collection=self._request.schema.collection,
+                f"{method} first, and slice last"
             )
+            raise self._about(InvalidQuery(message))
 
     def _with(self, **changes: Any) -> Self:
         query = type(self).__new__(type(self))
@@ -186,11 +205,12 @@ class Query(BaseQueryAdapter[T]):
         """`query[10:20]` is a query, `query[3]` a document. Raises IndexError beyond the end."""
         if isinstance(index, slice):
             if index.step not in {None, 1}:
-                raise InvalidQuery("a slice of a query has no step: take every document, or filter")
-            start = _whole(index.start or 0, "a slice")
-            stop = None if index.stop is None else _whole(index.stop, "a slice")
+                message = "a slice of a query has no step: take every document, or filter"
+                raise self._about(InvalidQuery(message))
+            start = 0 if index.start is None else self._whole(index.start, "a slice")
+            stop = None if index.stop is None else self._whole(index.stop, "a slice")
             return self._sliced(start, stop)
-        position = _whole(index, "an index")
+        position = self._whole(index, "an index")
         for document in self._sliced(position, position + 1)._documents():
             return document
         raise IndexError(f"the query has no document at {position}")
@@ -245,21 +265,28 @@ class Query(BaseQueryAdapter[T]):
 
         Raises InvalidQuery for a list or an object: `values(path("tags").each())` gives elements.
         """
-        self._check_place(name)
-        root = self._request.schema.names
-        found = resolve_place(root, name)
-        if found.type.kind in {"list", "set", "tuple", "dict", "model"}:
-            written = found.path.dotted
-            raise InvalidQuery(
-                f"{root.name}.{written} is {found.type.label}: name a field in it, or take the "
-                f"elements of a list with values(path({written!r}).each())",
-                collection=root.collection,
-                field=written,
-            )
+        found = self._place_of_values(name)
         return self._run(
             "values",
             lambda engine, plan: execute.values(engine, plan, found.path, found.type, nulls=nulls),
         )
+
+    def _place_of_values(self, name: Any) -> Resolved:
+        root = self._request.schema.names
+        try:
+            self._check_place(name)
+            found = resolve_place(root, name)
+        except InvalidQuery as error:
+            self._about(error)
+            raise
+        if found.type.kind not in {"list", "set", "tuple", "dict", "model"}:
+            return found
+        written = found.path.dotted
+        message = (
+            f"{root.name}.{written} is {found.type.label}: name a field in it, or take the "
+            f"elements of a list with values(path({written!r}).each())"
+        )
+        raise self._about(InvalidQuery(message, field=written))
 
     def delete(self) -> int:
         """Delete every match; returns how many there were."""
@@ -353,13 +380,3 @@ def _timed(search: Callable[[], Iterator[Record]], tally: Tally) -> Any:
         close = getattr(found, "close", None)
         if close is not None:
             close()
-
-
-def _whole(value: Any, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidQuery(f"{what} takes whole numbers, not {type(value).__name__}")
-    if value < 0:
-        raise InvalidQuery(
-            f"{what} takes no negative numbers: order the other way round with order_by('-...')"
-        )
-    return value

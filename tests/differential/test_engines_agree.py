@@ -15,7 +15,7 @@ from tests.differential.run import run
 from tests.differential.zoo import FAMILIES, Family
 
 QUERIES = 30
-LONG_BATCHES = 26  # times the queries, times the families: 10,000
+LONG_BATCHES = 23  # times the queries, times the families: 10,000
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -46,6 +46,8 @@ def db() -> Iterator[BaseStorageAdapter]:
 Ask = Callable[[BaseStorageAdapter], Query[Task]]
 NOON: Final = datetime(2024, 1, 5, tzinfo=UTC)
 INDEXED: Final[dict[str, Ask]] = {
+    "the key": lambda db: db.find(Task, id=3),
+    "keys, and more": lambda db: db.find(Task, id__in=[3, 4, 400], rank__gte=0).order_by("-rank"),
     "equals": lambda db: db.find(Task, status="open"),
     "equals both": lambda db: db.find(Task, rank=3, status="open"),
     "in": lambda db: db.find(Task, status__in=["open", "done"]),
@@ -133,6 +135,15 @@ def test_one_record_has_one_key_whatever_class_reads_it() -> None:
         assert db.find("shared").count() == 1
         assert db.delete(Late, str(key))
         assert db.find(Early).count() == 0
+
+
+@pytest.mark.parametrize("value", [NOON, NOON.date(), True, 5.0, None, b"5", [5], "5"])
+def test_a_key_is_compared_as_any_value(value: Any) -> None:
+    with connect("memory://") as db:
+        db.insert_many("loose", [{"id": 5}, {"id": "a"}])
+        found = [row["id"] for row in db.find("loose", id__in=[value, "a"])]
+        assert sorted(map(str, found)) == (["5", "a"] if value == 5.0 else ["a"])
+        assert db.find("loose").where_not(id=value).count() == (1 if value == 5.0 else 2)
 
 
 def test_what_is_handed_out_is_a_copy(db: BaseStorageAdapter) -> None:

@@ -258,6 +258,8 @@ FAMILIES: Final = (
     *(family(*key, indexed=False) for key in _KEY_TYPES.items()),
     *(family(*key, indexed=True) for key in _KEY_TYPES.items()),
     Family("any", "untyped"),
+    Family("any", "loose"),
+    Family("any", "plain"),
 )
 
 

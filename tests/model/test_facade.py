@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,14 @@ A().save()""",
 )
 def test_in_a_fresh_interpreter(program: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_a_document_knows_the_configured_storage_by_itself(tmp_path: Path) -> None:
+    program = """from docmap import Document
+class A(Document): pass
+assert A().save()"""
+    environment = {**os.environ, "DOCMAP_URL": "memory://"}
+    subprocess.run([sys.executable, "-c", program], env=environment, cwd=tmp_path, check=True)
 
 
 def test_names_that_are_common_words() -> None:

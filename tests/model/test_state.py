@@ -499,11 +499,14 @@ class TestUndone:
     def test_nothing_of_another_storage(
         self, full: BaseStorageAdapter, second: BaseStorageAdapter
     ) -> None:
-        note = Note()
+        note, other = Note(), Note()
         with undone(full):
             note.save(second)
-        assert not note.is_new
-        note.save()
+            with second.transaction():
+                other.save(second)
+        for one in (note, other):
+            assert not one.is_new
+            one.save()
 
     def test_what_is_committed_stays(self, full: BaseStorageAdapter) -> None:
         note = Note()

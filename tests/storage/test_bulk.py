@@ -330,8 +330,9 @@ class TestOneKeyTwice:
         note.text = "x"
         with pytest.raises(DuplicateKey):
             db.save_many([note, note])
-        with pytest.raises(DuplicateKey):
-            db.delete_many([note, note])
+        for documents in ([note, note], lazily([note, note])):
+            with pytest.raises(DuplicateKey):
+                db.delete_many(documents)
         assert db.get(Note, "a").text == ""
 
     def test_one_key_in_two_collections_is_no_repeat(self, db: BaseStorageAdapter) -> None:

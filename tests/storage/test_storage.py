@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -26,7 +26,7 @@ from docmap import (
     Unsupported,
     connect,
 )
-from docmap.storage.loading import state_of
+from docmap.storage.loading import schema_of, state_of
 from tests.model.shop import Country, Customer, Note, Order, Ticket
 from tests.storage.bare import Bare
 from tests.storage.engines import MAKERS, undone
@@ -232,6 +232,30 @@ class TestGetOrCreate:
         assert (note.text, note.stars) == ("x", 7)
         assert db.get_or_create(Note, text="x", stars__gt=5) == (note, False)
 
+    @pytest.mark.parametrize("extra", ["allow", "forbid", "ignore"])
+    def test_whatever_the_class_does_with_other_names(
+        self, db: BaseStorageAdapter, extra: Literal["allow", "forbid", "ignore"]
+    ) -> None:
+        class Box(Document, extra=extra):
+            size: int = 0
+
+        box, created = db.get_or_create(Box, size__gte=5, defaults={"size": 7})
+        assert created
+        assert box == Box(id=box.id, size=7)
+        assert set(db.find(Box).raw().one()) == {"id", "size"}
+
+    def test_somebody_else_may_be_faster(self) -> None:
+        class Race(Bare):
+            def _scan(self, schema: Any) -> Any:
+                found = super()._scan(schema)
+                if self.calls["scan"] == 1:
+                    self.insert_many(Note, [{"id": "theirs", "text": "same"}])
+                return found
+
+        with Race() as db:
+            note, created = db.get_or_create(Note, text="same")
+            assert (note.id, created) == ("theirs", False)
+
     def test_by_key(self, db: BaseStorageAdapter) -> None:
         note, created = db.get_or_create(Note, pk="a", text="x")
         assert (note.id, created) == ("a", True)
@@ -430,6 +454,31 @@ class TestIndexes:
         full.save(Second())
         assert full.indexes(Second)["missing"] == []
         assert len(full.indexes(First)["extra"]) == 1
+
+    def test_ensure_indexes_looks_again(self) -> None:
+        with connect("sqlite://") as db:
+            db.ensure_indexes(Order)
+            (name,) = {i.name for i in schema_of(Order).indexes if i.unique}
+            db.native.execute(f"DROP INDEX {name}")
+            assert db.indexes(Order)["missing"] == ["unique (number)"]
+            db.ensure_indexes(Order)
+            assert db.indexes(Order)["missing"] == []
+
+    def test_a_collection_is_made_once(self) -> None:
+        class Watched(Bare):
+            def _ensure(self, schema: Any) -> None:
+                self.calls["ensure"] += 1
+
+        with Watched() as db:
+            for _ in range(3):
+                db.save(Note())
+                db.find(Note).list()
+            assert db.calls["ensure"] == 1
+            db.ensure_indexes(Note, Order)
+            assert db.calls["ensure"] == 3
+            db.clear()
+            db.save(Note())
+            assert db.calls["ensure"] == 4
 
     def test_saving_makes_them(self, full: BaseStorageAdapter) -> None:
         full.save(Order(number="1"))
