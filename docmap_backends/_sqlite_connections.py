@@ -154,6 +154,8 @@ class Connections:
             return connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             self.fail(error)
+        except UnicodeDecodeError as error:  # a message that quotes damaged bytes
+            raise self.file.damaged() from error
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -259,6 +261,8 @@ class Connections:
             yield
         except sqlite3.Error as error:
             self.fail(error)
+        except UnicodeDecodeError as error:  # a message that quotes damaged bytes
+            raise self.file.damaged() from error
 
     def fail(self, error: sqlite3.Error) -> NoReturn:
         """Raise docmap's error for one of SQLite's."""

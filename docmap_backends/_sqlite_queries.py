@@ -171,9 +171,9 @@ class SQLiteReading(BaseStorageAdapter):
 
     def _passes(self, own: int | None) -> bool:
         """True for a row of another program; one of docmap's own should fit its mark."""
-        if own is not None and own >= 0:
-            raise self._connections.file.damaged()
-        return True
+        if own is None or (type(own) is int and own < 0):
+            return True
+        raise self._connections.file.damaged()
 
     # -- queries
 

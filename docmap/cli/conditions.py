@@ -51,7 +51,8 @@ def _not_json(name: str) -> Any:
 
 def query(storage: BaseStorageAdapter, arguments: Namespace) -> Any:
     """The query of a command's CONDITIONs, and of its order and slice if it has them."""
-    found = storage.find(storage.describe(arguments.collection))
+    schema: Any = storage.describe(arguments.collection)
+    found = storage.find(schema)
     for wanted in arguments.conditions:
         found = found.where(**{wanted.name: wanted.value})
     for unwanted in arguments.conditions_not:

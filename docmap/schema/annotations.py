@@ -10,7 +10,7 @@ from docmap.errors import InvalidModel
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`Annotated[str, Stored("db_name")]`: the field's name in storage; queries use the Python name.
+    """`Annotated[str, Stored("db_name")]`: the name in storage; queries use the Python name.
 
     Raises InvalidModel if the name is empty or holds a NUL character.
     """
@@ -18,7 +18,7 @@ class Stored:
     name: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or "\0" in self.name:
+        if not _is_text(self.name) or not self.name or "\0" in self.name:
             raise InvalidModel('Stored("name") takes the field\'s name in storage, as text')
 
 
@@ -62,10 +62,14 @@ class Index:
     unique: bool
 
     def __init__(self, *terms: str, unique: bool = False) -> None:
-        if not terms or not all(isinstance(t, str) and t.strip("-") for t in terms):
+        if not terms or not all(_is_text(t) and t.strip("-") for t in terms):
             raise InvalidModel('Index takes field names: Index("status", "-created_at")')
         object.__setattr__(self, "terms", terms)
         object.__setattr__(self, "unique", unique)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def find_markers(metadata: tuple[Any, ...], kind: type) -> list[Any]:

@@ -123,8 +123,18 @@ class Codec:
             raise self.unfit(error) from error
 
     def tree(self, data: bytes | str, names: Collection[Any] | None = None) -> Any:
-        """The logical values of a stored document by storage name; only `names` if given."""
-        wire = from_json(data)
+        """The logical values of a stored document by storage name; only `names` if given.
+
+        Raises InvalidRecord for what is no JSON: another program wrote it.
+        """
+        try:
+            wire = from_json(data)
+        except ValueError as error:
+            raise InvalidRecord(
+                f"a record of {self.collection} is not JSON that can be read ({error}): mend it "
+                "with the program that wrote it, or delete it",
+                collection=self.collection,
+            ) from error
         if type(wire) is not dict:
             return wire
         if names is None:
@@ -161,7 +171,7 @@ class Codec:
     def _check_tree(self, data: bytes, document: Any) -> None:
         try:
             tree = self.tree(data)
-        except ValueError as error:  # beyond what JSON readers take, and so far beyond ours
+        except InvalidRecord as error:  # beyond what JSON readers take, and so far beyond ours
             raise self._refused(find_fault(document, self._root) or ((), TOO_DEEP)) from error
         fault = find_flaw(tree)
         if fault is not None:

@@ -282,4 +282,4 @@ def _tools(kind: FieldType) -> tuple[TypeAdapter[Any], SchemaSerializer, Any]:
 
 def unique_in_order(values: Iterable[Any]) -> tuple[Any, ...]:
     """The operands of `in`, without repeats, None first."""
-    return tuple(dict((order_key(value), value) for value in values).values())
+    return tuple({order_key(value): value for value in values}.values())

@@ -51,7 +51,7 @@ def _resolve_keyword(root: Root, keyword: str) -> Resolved:
     walk = _Walk(root, keyword)
     rest: str | None = keyword
     while rest is not None:
-        if isinstance(walk.type, FieldType) and (field := walk.longest_field(rest)):
+        if field := walk.longest_field(rest):
             walk.enter(field)
             rest = rest[len(walk.taken) + 2 :] if len(rest) > len(walk.taken) else None
             continue
@@ -77,7 +77,7 @@ def resolve_path(root: Root, segments: Sequence[Segment]) -> Resolved:
     return Resolved(Path(tuple(walk.segments)), walk.type)
 
 
-def resolve_name(root: Root, name: str) -> Resolved:
+def resolve_name(root: Root, name: Any) -> Resolved:
     """Resolve the name of a place as text: `customer.country` or `customer__country`."""
     if not isinstance(name, str) or not name:
         raise InvalidQuery(f"{root.name} needs the name of a field here, not {name!r}")

@@ -157,10 +157,12 @@ class Schema:
 
 def _size(value: Any) -> int:
     """About the bytes of one value in an index entry."""
-    return len(value.encode()) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 17
+    if isinstance(value, str):
+        return len(value.encode())
+    return len(value) if isinstance(value, bytes) else 17
 
 
-def check_collection(name: str) -> str:
+def check_collection(name: Any) -> str:
     """`name` if it can name a collection on every engine. Raises InvalidModel."""
     if not isinstance(name, str) or not _NAME.match(name):
         raise InvalidModel(
@@ -179,7 +181,7 @@ def untyped(collection: str) -> Schema:
     return Schema(collection, collection, None, "id", Field("id", "id", ANY), ANY, codec)
 
 
-def typed(
+def typed(  # noqa: PLR0913 - a class keyword each
     model: type[BaseModel],
     collection: str,
     *,
@@ -210,6 +212,14 @@ def typed(
         found[bound.name] = bound
     codec = Codec(collection, root, recheck=compiled.recheck)
     return Schema(
-        model.__name__, collection, model, key, key_field, root, codec,
-        tuple(found.values()), unknown, validates,
+        model.__name__,
+        collection,
+        model,
+        key,
+        key_field,
+        root,
+        codec,
+        tuple(found.values()),
+        unknown,
+        validates,
     )

@@ -85,7 +85,7 @@ def _locate(
 ) -> None:
     """Note where the record is that does not fit: its key is in storage though not in a message."""
     error.engine = storage.scheme
-    with suppress(ValueError):  # it may not even be JSON
+    with suppress(InvalidRecord):  # it may not even be JSON
         tree = schema.codec.tree(data, (schema.key_field.stored,))
         error.key = getter(schema.key_path)(tree)
 

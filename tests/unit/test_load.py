@@ -42,7 +42,10 @@ def test_an_adapter_is_found_by_its_entry_point() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("fakee://", "no storage engine has the scheme 'fakee'; did you mean 'fake'.* Installed are: "),
+        (
+            "fakee://",
+            "no storage engine has the scheme 'fakee'; did you mean 'fake'.* Installed are: ",
+        ),
         ("postgres://h", "did you mean 'postgresql'"),
         ("sqlite3://", "did you mean 'sqlite'"),
         ("zzzzzzz://", "the scheme 'zzzzzzz'. Installed are: fake, mine, mongodb"),
@@ -62,7 +65,9 @@ def test_what_cannot_be_loaded_says_what_to_do(url: str, message: str) -> None:
 
 def test_an_adapter_that_an_extra_brings_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("docmap.storage.load._extras", lambda: frozenset({"rqlite"}))
-    with pytest.raises(InvalidConfig, match=r"no adapter installed: pip install 'docmap\[rqlite\]'"):
+    with pytest.raises(
+        InvalidConfig, match=r"no adapter installed: pip install 'docmap\[rqlite\]'"
+    ):
         load("rqlite://h")
 
 
