@@ -156,22 +156,25 @@ class SQLiteReading(BaseStorageAdapter):
         self, schema: Schema, table: Table, rows: Sequence[tuple[Any, ...]]
     ) -> list[Record]:
         """The records of selected rows. Raises CorruptStore for one that is damaged."""
-        if table.plain:
+        try:
+            if table.plain:
+                return [
+                    (doc, rev)
+                    for doc, rev, own in rows
+                    if crc32(doc, rev & _MASK) == own or self._passes(own)
+                ]
+            name = table.key_name or schema.key_field.stored
             return [
-                (doc, rev)
-                for doc, rev, own in rows
+                (doc if _is_own(own) else _in_form(doc, wire_key(key, kind), name), rev)
+                for doc, rev, own, key, kind in rows
                 if crc32(doc, rev & _MASK) == own or self._passes(own)
             ]
-        name = table.key_name or schema.key_field.stored
-        return [
-            (doc if own is not None and own >= 0 else _in_form(doc, wire_key(key, kind), name), rev)
-            for doc, rev, own, key, kind in rows
-            if crc32(doc, rev & _MASK) == own or self._passes(own)
-        ]
+        except TypeError as error:  # a number where the document was
+            raise self._connections.file.damaged() from error
 
     def _passes(self, own: int | None) -> bool:
         """True for a row of another program; one of docmap's own should fit its mark."""
-        if own is None or (type(own) is int and own < 0):
+        if not _is_own(own):
             return True
         raise self._connections.file.damaged()
 
@@ -294,6 +297,10 @@ class SQLiteReading(BaseStorageAdapter):
             for line in lines
         )
         return EnginePlan(tuple(used), scan, size, lines, statement.text)
+
+
+def _is_own(own: Any) -> bool:
+    return own is not None and (type(own) is not int or own >= 0)
 
 
 def _in_form(doc: bytes, key: Any, name: str) -> bytes:

@@ -33,10 +33,6 @@ class Never:
 NEVER: Final = Never()
 
 
-class Misfit(ValueError):
-    """The operand does not fit; the text says why, without naming the field."""
-
-
 def coerce(kind: FieldType, value: Any) -> Any:
     """The logical value of an operand for equality; NEVER if no stored value can equal it.
 
@@ -48,9 +44,9 @@ def coerce(kind: FieldType, value: Any) -> Any:
         return _by_schema(kind, value)
     if isinstance(value, Enum) and not isinstance(value, (str, int)):
         value = value.value if kind.kind != "any" else value
-    if kind.kind in _NUMBERS:
-        number = _number(kind, value)
-        return _cast(kind, number) if _holds(kind, number) else NEVER
+    if kind.kind in NUMBERS:
+        found = exact(kind, number(kind, value))
+        return NEVER if found is None else found
     simple = _SIMPLE.get(kind.kind)
     if simple is not None:
         return simple(kind, value)
@@ -71,14 +67,6 @@ def _by_own_rule(kind: FieldType, value: Any) -> bool:
     return kind.kind in _SCALARS
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """One end of a range: the lookup to use and the value, or a truth for all or no values."""
-
-    lookup: str
-    value: Any
-
-
 def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
     """The range condition `lookup value` in values of the field's own type.
 
@@ -95,118 +83,15 @@ def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
         and custom(kind.annotation)
     ):
         value = _by_schema(kind, value)
-    if kind.kind not in _NUMBERS:
+    if kind.kind not in NUMBERS:
         plain = isinstance(kind.annotation, type) and issubclass(kind.annotation, Enum)
         coerced = _any(kind, value) if plain and kind.kind == "str" else coerce(kind, value)
         if kind.kind in {"any", "union"} and isinstance(coerced, (bool, bytes, list, dict)):
             raise Misfit(f"cannot order by {type(value).__name__}: only numbers, text and times")
         return Bound(lookup, coerced)
-    number = _number(kind, value)
-    if isinstance(number, float) and math.isinf(number):
-        number = Decimal(number)
-    return _range(kind, lookup, number)
+    return bound_of(kind, lookup, number(kind, value))
 
 
-def _range(kind: FieldType, lookup: str, number: Any) -> Bound | bool:
-    above = lookup in {"gt", "gte"}
-    if isinstance(number, Decimal) and number.is_infinite():
-        if (number > 0) == above:
-            return False
-        edge = _largest(kind) if number > 0 else _smallest(kind)
-        return Bound("gte" if above else "lte", edge)
-    if _holds(kind, number):
-        return Bound(lookup, _cast(kind, number))
-    # No value of the type equals the operand: the range starts at the next one inwards.
-    near = _next_above(kind, number) if above else _next_below(kind, number)
-    return False if near is None else Bound("gte" if above else "lte", near)
-
-
-def _number(kind: FieldType, value: Any) -> int | float | Decimal:
-    if isinstance(value, bool):
-        raise Misfit(f"is {kind.label}, not true or false: a bool never equals a number")
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, str):
-        try:
-            value = Decimal(value.strip())
-        except ArithmeticError:
-            raise Misfit(f"is {kind.label}: the text given is not a number") from None
-    if not isinstance(value, (int, float, Decimal)):
-        raise Misfit(f"is {kind.label}, not {type(value).__name__}")
-    if value != value:  # noqa: PLR0124 - NaN
-        raise Misfit("cannot be compared with NaN: ask for is_null, or for a range")
-    return value
-
-
-def _holds(kind: FieldType, number: Any) -> bool:
-    """True if some value of the type equals `number` exactly."""
-    if isinstance(number, (float, Decimal)) and not Decimal(number).is_finite():
-        return False
-    if kind.kind == "float":
-        try:
-            return bool(float(number) == number)
-        except OverflowError:
-            return False
-    if kind.kind == "decimal":
-        exact = Decimal(number)
-        return decimal_fault(exact) is None or decimal_fault(exact.normalize(_WIDE)) is None
-    whole = int(number) == number
-    return whole and (kind.kind == "bigint" or INT_MIN <= number <= INT_MAX)
-
-
-_WIDE = Context(prec=DECIMAL_DIGITS * 40, Emin=-999_999, Emax=999_999)
-
-
-def _cast(kind: FieldType, number: Any) -> Any:
-    if kind.kind == "float":
-        return float(number) + 0.0
-    if kind.kind == "decimal":
-        return Decimal(number)
-    return int(number)
-
-
-def _next_above(kind: FieldType, number: Any) -> Any:
-    if kind.kind == "float":
-        near = _float(number)
-        return near if near > number else math.nextafter(near, math.inf)
-    if kind.kind == "decimal":
-        return _rounded(number, ROUND_CEILING)
-    near = math.ceil(number)
-    return near if kind.kind == "bigint" else None if near > INT_MAX else max(near, INT_MIN)
-
-
-def _next_below(kind: FieldType, number: Any) -> Any:
-    if kind.kind == "float":
-        near = _float(number)
-        return near if near < number else math.nextafter(near, -math.inf)
-    if kind.kind == "decimal":
-        return _rounded(number, ROUND_FLOOR)
-    near = math.floor(number)
-    return near if kind.kind == "bigint" else None if near < INT_MIN else min(near, INT_MAX)
-
-
-def _float(number: Any) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-
-
-def _rounded(number: Any, rounding: str) -> Decimal:
-    return Context(prec=DECIMAL_DIGITS, rounding=rounding, Emin=-999_999, Emax=999_999).plus(
-        Decimal(number)
-    )
-
-
-def _largest(kind: FieldType) -> Any:
-    return {"int": INT_MAX, "float": math.inf}.get(kind.kind, Decimal("9" * 34).scaleb(6110))
-
-
-def _smallest(kind: FieldType) -> Any:
-    return {"int": INT_MIN, "float": -math.inf}.get(kind.kind, Decimal("-" + "9" * 34).scaleb(6110))
-
-
-_NUMBERS = frozenset({"int", "bigint", "float", "decimal"})
 _SCALARS = ORDERED | {"bool", "bytes"}
 
 

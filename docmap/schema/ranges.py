@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 from docmap.schema.types import FieldType
+from docmap.schema.wire import BIGINT_DIGITS
 from docmap.values import (
     DECIMAL_DIGITS,
     DECIMAL_MAX_ADJUSTED,
@@ -67,8 +68,8 @@ def exact(kind: FieldType, value: Any) -> Any:
         return _shortest(Decimal(value))
     if int(value) != value:
         return None
-    whole = int(value)
-    return whole if kind.kind == "bigint" or INT_MIN <= whole <= INT_MAX else None
+    low, high = _whole_range(kind)
+    return int(value) if low <= value <= high else None
 
 
 def bound_of(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
@@ -108,18 +109,53 @@ def _next_above(kind: FieldType, value: Any) -> Any:
         near = near if near > value else math.nextafter(near, math.inf)
         return None if near == math.inf else near + 0.0
     if kind.kind == "decimal":
-        return _rounded(value, ROUND_CEILING)
-    if not _is_finite(value):
-        return _whole_end(kind, below=value < 0)
-    near = math.ceil(value)
-    return near if kind.kind == "bigint" else None if near > INT_MAX else max(near, INT_MIN)
+        return _rounded(value, _CEILING)
+    low, high = _whole_range(kind)
+    if value > high:
+        return None
+    return low if value < low else math.ceil(value)
 
 
 def _next_below(kind: FieldType, value: Any) -> Any:
     """The greatest value of the type below a number that it cannot hold; None if there is none."""
-    above = _next_above(kind, -value)
-    if above is None:
+    if kind.kind == "float":
+        near = _float(value)
+        near = near if near < value else math.nextafter(near, -math.inf)
+        return None if near == -math.inf else near + 0.0
+    if kind.kind == "decimal":
+        return _rounded(value, _FLOOR)
+    low, high = _whole_range(kind)
+    if value < low:
         return None
-    if kind.kind == "int" and above == INT_MAX and -value > INT_MAX - 1:
-        return INT_MIN if value <= INT_MIN else -above
-    return -above
+    return high if value > high else math.floor(value)
+
+
+_MOST = 10**BIGINT_DIGITS - 1
+
+
+def _whole_range(kind: FieldType) -> tuple[int, int]:
+    return (INT_MIN, INT_MAX) if kind.kind == "int" else (-_MOST, _MOST)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _directed(rounding: str) -> Context:
+    """What rounds to a portable Decimal in one direction; beyond the last there is an infinity."""
+    last = DECIMAL_MAX_ADJUSTED - 1
+    first = DECIMAL_MIN_EXPONENT + DECIMAL_DIGITS - 1
+    return Context(DECIMAL_DIGITS, rounding, Emin=first, Emax=last, capitals=1, clamp=0, traps=[])
+
+
+_CEILING, _FLOOR = _directed(ROUND_CEILING), _directed(ROUND_FLOOR)
+
+
+def _rounded(value: Any, context: Context) -> Decimal | None:
+    near = context.plus(Decimal(value))
+    if near.is_infinite():
+        near = context.next_plus(near) if context is _CEILING else context.next_minus(near)
+    return None if near.is_infinite() else _shortest(near)

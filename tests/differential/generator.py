@@ -238,6 +238,7 @@ class Generator:
         if _fits(kind, stored) and rng.random() < 0.65:
             value = near(rng, stored) if rng.random() < 0.3 else stored
             value = value if _fits(kind, value) else stored
+            value = set(value) if kind.name == "set" else value
         elif kind.name in UNTYPED and rng.random() < 0.5:
             value = anything(rng)
         else:
