@@ -1,16 +1,14 @@
 """Operands: bringing what a user compares with to the declared type of the field.
 
-So an engine only ever compares like with like: `i < 1.5` on an int field becomes `i <= 1`, ISO text
-becomes a datetime, an operand that the field can never equal makes the condition false.
+So an engine only ever compares like with like: ISO text becomes a datetime, an operand that the
+field can never equal makes the condition false. For numbers see `docmap.schema.ranges`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import is_dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -18,12 +16,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, from_json
 
-from docmap.errors import InvalidValue
 from docmap.schema.converters import custom
 from docmap.schema.leaves import LEAVES
+from docmap.schema.ranges import NUMBERS, Bound, Misfit, bound_of, exact, number
 from docmap.schema.readers import Readers
 from docmap.schema.types import ORDERED, UNTYPED, FieldType
-from docmap.values import DECIMAL_DIGITS, INT_MAX, INT_MIN, decimal_fault, normal, order_key, utc
+from docmap.values import Unportable, order_key, portable, utc
 
 
 class Never:
@@ -42,8 +40,8 @@ def coerce(kind: FieldType, value: Any) -> Any:
         return None
     if _by_own_rule(kind, value):
         return _by_schema(kind, value)
-    if isinstance(value, Enum) and not isinstance(value, (str, int)):
-        value = value.value if kind.kind != "any" else value
+    if isinstance(value, Enum):
+        value = value.value
     if kind.kind in NUMBERS:
         found = exact(kind, number(kind, value))
         return NEVER if found is None else found
@@ -88,7 +86,7 @@ def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
         coerced = _any(kind, value) if plain and kind.kind == "str" else coerce(kind, value)
         if kind.kind in {"any", "union"} and isinstance(coerced, (bool, bytes, list, dict)):
             raise Misfit(f"cannot order by {type(value).__name__}: only numbers, text and times")
-        return Bound(lookup, coerced)
+        return False if coerced is NEVER else Bound(lookup, coerced)
     return bound_of(kind, lookup, number(kind, value))
 
 
@@ -98,10 +96,29 @@ _SCALARS = ORDERED | {"bool", "bytes"}
 def _any(kind: FieldType, value: Any) -> Any:
     if isinstance(value, BaseModel):
         raise Misfit("has no declared type: compare it with a dict, not with a model")
+    return _portable(value)
+
+
+def _portable(value: Any, *, microseconds: bool = False) -> Any:
     try:
-        return normal(value)
-    except InvalidValue as error:
-        raise Misfit(f"cannot be compared: {error}") from error
+        return portable(value, microseconds=microseconds)
+    except Unportable as fault:
+        place = f"its part {fault.path}" if fault.path else "the value given"
+        raise Misfit(f"cannot be compared: {place} {fault.reason}") from fault
+
+
+def _union(kind: FieldType, value: Any) -> Any:
+    """The operand as it is, where a member of the union could be equal to it."""
+    if isinstance(value, BaseModel) or is_dataclass(value):
+        return _by_schema(kind, value)
+    members = [option.options[0] if len(option.options) == 1 else option for option in kind.options]
+    plain = _portable(value, microseconds=any(member.microseconds for member in members))
+    if type(plain) is not str or any(member.kind in {"str", "any"} for member in members):
+        return plain
+    try:
+        return _by_schema(kind, value)  # no member is text: it may be a date in text form
+    except Misfit:
+        return NEVER
 
 
 def _bool(kind: FieldType, value: Any) -> Any:
@@ -113,9 +130,7 @@ def _bool(kind: FieldType, value: Any) -> Any:
 def _text(kind: FieldType, value: Any) -> Any:
     if not isinstance(value, str):
         return _by_schema(kind, value)
-    if isinstance(value, Enum):
-        value = value.value
-    return _any(kind, str(value))
+    return _any(kind, value)
 
 
 def _datetime(kind: FieldType, value: Any) -> Any:
@@ -129,7 +144,7 @@ def _datetime(kind: FieldType, value: Any) -> Any:
 
 _SIMPLE: dict[str, Callable[[FieldType, Any], Any]] = {
     "any": _any,
-    "union": _any,
+    "union": _union,
     "bool": _bool,
     "str": _text,
     "datetime": _datetime,
@@ -140,7 +155,7 @@ def _by_schema(kind: FieldType, value: Any) -> Any:
     """Lax validation by the field's own type, then its portable form."""
     adapter, serializer, read = _tools(kind)
     try:
-        valid = adapter.validate_python(value)
+        valid = adapter.validate_python(value, by_alias=True, by_name=True)
         wire = from_json(serializer.to_json(valid, by_alias=True, warnings="error"))
     except (ValidationError, PydanticSerializationError) as error:
         raise Misfit(
@@ -166,5 +181,6 @@ def _tools(kind: FieldType) -> tuple[TypeAdapter[Any], SchemaSerializer, Any]:
 
 
 def unique_in_order(values: Iterable[Any]) -> tuple[Any, ...]:
-    """The operands of `in`, without repeats, None first."""
-    return tuple({order_key(value): value for value in values}.values())
+    """The operands of `in` without repeats, in canonical order: None first."""
+    unique = {order_key(value): value for value in values}
+    return tuple(unique[key] for key in sorted(unique))

@@ -143,7 +143,7 @@ def as_in_memory(storage: BaseStorageAdapter) -> list[Any]:
         for key in [one["id"] for one in storage.find("Orders").raw()]:
             record = storage._get(schema, key)
             assert record is not None
-            memory._put(schema, key, record)  # type: ignore[attr-defined]
+            memory._put(schema, key, record)
         return answers(memory)
 
 
