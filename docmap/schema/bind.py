@@ -31,7 +31,7 @@ from docmap.schema.resolve import (
     resolve_place,
     unknown,
 )
-from docmap.schema.types import ANY, LISTS, ORDERED, FieldType
+from docmap.schema.types import ANY, LISTS, ORDERED, UNTYPED, FieldType
 from docmap.values import bracket
 
 
@@ -148,19 +148,11 @@ def _many(found: Resolved, lookup: str, value: Any) -> Node:
 
 
 def _text(found: Resolved, lookup: str, value: Any) -> Node:
-    if not _holds(found.type, TEXTS):
+    if found.type.kind != "str" and found.type.kind not in UNTYPED:
         raise Misfit(f"is {found.type.label}: {lookup} works on text")
     if not isinstance(value, str):
         raise Misfit(f"takes text with {lookup}, not {type(value).__name__}")
     return _compare(found, lookup, coerce(ANY, value))
-
-
-TEXTS = frozenset({"str", "any"})
-
-
-def _holds(kind: FieldType, kinds: frozenset[str]) -> bool:
-    """True if the type, or a member of a union, is of one of the kinds."""
-    return kind.kind in kinds or any(_holds(option, kinds) for option in kind.options)
 
 
 def _part(found: Resolved, lookup: str, value: Any) -> Node:
@@ -171,9 +163,9 @@ def _part(found: Resolved, lookup: str, value: Any) -> Node:
 def _one_part(kind: FieldType, lookup: str, value: Any) -> Any:
     if kind.kind in LISTS:
         return coerce(kind.item or ANY, value)
-    if kind.kind == "str" and not isinstance(value, str):
-        raise Misfit(f"is text: {lookup} takes text, not {type(value).__name__}")
-    if _holds(kind, TEXTS | LISTS):
+    if kind.kind == "str" or kind.kind in UNTYPED:
+        if kind.kind == "str" and not isinstance(value, str):
+            raise Misfit(f"is text: {lookup} takes text, not {type(value).__name__}")
         return coerce(ANY, value)
     raise Misfit(f"is {kind.label}: {lookup} works on lists, sets and text")
 
@@ -201,8 +193,8 @@ def _flag(found: Resolved, lookup: str, value: Any) -> Node:
 
 
 def _date_part(found: Resolved, lookup: str, value: Any) -> Node:
-    allowed = frozenset({"datetime"} if lookup == "hour" else {"datetime", "date"})
-    if not _holds(found.type, allowed | {"any"}):
+    allowed = {"datetime"} if lookup == "hour" else {"datetime", "date"}
+    if found.type.kind not in allowed and found.type.kind not in UNTYPED:
         raise Misfit(
             f"is {found.type.label}: {lookup} reads {' and '.join(sorted(allowed))} fields"
         )
@@ -210,9 +202,8 @@ def _date_part(found: Resolved, lookup: str, value: Any) -> Node:
 
 
 def _size(found: Resolved, lookup: str, value: Any) -> Node:
-    if not _holds(found.type, LISTS | {"any"}):
-        hint = '; for the key of this name write path(..., "size")' if found.type.item else ""
-        raise Misfit(f"is {found.type.label}: size counts the elements of lists and sets{hint}")
+    if found.type.kind not in LISTS and found.type.kind not in UNTYPED:
+        raise Misfit(f"is {found.type.label}: size counts the elements of lists and sets")
     return _compare(found, lookup, _whole(lookup, value))
 
 
@@ -241,7 +232,7 @@ _OPERANDS: dict[str, Callable[[Resolved, str, Any], Node]] = {
 
 def _element(root: Root, found: Resolved, quantifier: Any, condition: Any, written: str) -> Node:
     kind = found.type
-    if not _holds(kind, LISTS | {"any"}):
+    if kind.kind not in LISTS and kind.kind not in UNTYPED:
         raise _error(root, written, f"is {kind.label}: {quantifier} works on lists and sets")
     if isinstance(condition, Mapping):
         condition = And(tuple(Keyword(str(name), value) for name, value in condition.items()))

@@ -1,14 +1,16 @@
 """Operands: bringing what a user compares with to the declared type of the field.
 
-So an engine only ever compares like with like: ISO text becomes a datetime, an operand that the
-field can never equal makes the condition false. For numbers see `docmap.schema.ranges`.
+So an engine only ever compares like with like: `i < 1.5` on an int field becomes `i <= 1`, ISO text
+becomes a datetime, an operand that the field can never equal makes the condition false.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import is_dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -16,12 +18,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, from_json
 
+from docmap.errors import InvalidValue
 from docmap.schema.converters import custom
 from docmap.schema.leaves import LEAVES
-from docmap.schema.ranges import NUMBERS, Bound, Misfit, bound_of, exact, number
 from docmap.schema.readers import Readers
 from docmap.schema.types import ORDERED, UNTYPED, FieldType
-from docmap.values import Unportable, order_key, portable, utc
+from docmap.values import DECIMAL_DIGITS, INT_MAX, INT_MIN, decimal_fault, normal, order_key, utc
 
 
 class Never:
@@ -29,6 +31,10 @@ class Never:
 
 
 NEVER: Final = Never()
+
+
+class Misfit(ValueError):
+    """The operand does not fit; the text says why, without naming the field."""
 
 
 def coerce(kind: FieldType, value: Any) -> Any:
@@ -40,11 +46,11 @@ def coerce(kind: FieldType, value: Any) -> Any:
         return None
     if _by_own_rule(kind, value):
         return _by_schema(kind, value)
-    if isinstance(value, Enum):
-        value = value.value
-    if kind.kind in NUMBERS:
-        found = exact(kind, number(kind, value))
-        return NEVER if found is None else found
+    if isinstance(value, Enum) and not isinstance(value, (str, int)):
+        value = value.value if kind.kind != "any" else value
+    if kind.kind in _NUMBERS:
+        number = _number(kind, value)
+        return _cast(kind, number) if _holds(kind, number) else NEVER
     simple = _SIMPLE.get(kind.kind)
     if simple is not None:
         return simple(kind, value)
@@ -65,6 +71,14 @@ def _by_own_rule(kind: FieldType, value: Any) -> bool:
     return kind.kind in _SCALARS
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One end of a range: the lookup to use and the value, or a truth for all or no values."""
+
+    lookup: str
+    value: Any
+
+
 def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
     """The range condition `lookup value` in values of the field's own type.
 
@@ -81,44 +95,128 @@ def bound(kind: FieldType, lookup: str, value: Any) -> Bound | bool:
         and custom(kind.annotation)
     ):
         value = _by_schema(kind, value)
-    if kind.kind not in NUMBERS:
+    if kind.kind not in _NUMBERS:
         plain = isinstance(kind.annotation, type) and issubclass(kind.annotation, Enum)
         coerced = _any(kind, value) if plain and kind.kind == "str" else coerce(kind, value)
         if kind.kind in {"any", "union"} and isinstance(coerced, (bool, bytes, list, dict)):
             raise Misfit(f"cannot order by {type(value).__name__}: only numbers, text and times")
-        return False if coerced is NEVER else Bound(lookup, coerced)
-    return bound_of(kind, lookup, number(kind, value))
+        return Bound(lookup, coerced)
+    number = _number(kind, value)
+    if isinstance(number, float) and math.isinf(number):
+        number = Decimal(number)
+    return _range(kind, lookup, number)
 
 
+def _range(kind: FieldType, lookup: str, number: Any) -> Bound | bool:
+    above = lookup in {"gt", "gte"}
+    if isinstance(number, Decimal) and number.is_infinite():
+        if (number > 0) == above:
+            return False
+        edge = _largest(kind) if number > 0 else _smallest(kind)
+        return Bound("gte" if above else "lte", edge)
+    if _holds(kind, number):
+        return Bound(lookup, _cast(kind, number))
+    # No value of the type equals the operand: the range starts at the next one inwards.
+    near = _next_above(kind, number) if above else _next_below(kind, number)
+    return False if near is None else Bound("gte" if above else "lte", near)
+
+
+def _number(kind: FieldType, value: Any) -> int | float | Decimal:
+    if isinstance(value, bool):
+        raise Misfit(f"is {kind.label}, not true or false: a bool never equals a number")
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        try:
+            value = Decimal(value.strip())
+        except ArithmeticError:
+            raise Misfit(f"is {kind.label}: the text given is not a number") from None
+    if not isinstance(value, (int, float, Decimal)):
+        raise Misfit(f"is {kind.label}, not {type(value).__name__}")
+    if value != value:  # noqa: PLR0124 - NaN
+        raise Misfit("cannot be compared with NaN: ask for is_null, or for a range")
+    return value
+
+
+def _holds(kind: FieldType, number: Any) -> bool:
+    """True if some value of the type equals `number` exactly."""
+    if isinstance(number, (float, Decimal)) and not Decimal(number).is_finite():
+        return False
+    if kind.kind == "float":
+        try:
+            return bool(float(number) == number)
+        except OverflowError:
+            return False
+    if kind.kind == "decimal":
+        exact = Decimal(number)
+        return decimal_fault(exact) is None or decimal_fault(exact.normalize(_WIDE)) is None
+    whole = int(number) == number
+    return whole and (kind.kind == "bigint" or INT_MIN <= number <= INT_MAX)
+
+
+_WIDE = Context(prec=DECIMAL_DIGITS * 40, Emin=-999_999, Emax=999_999)
+
+
+def _cast(kind: FieldType, number: Any) -> Any:
+    if kind.kind == "float":
+        return float(number) + 0.0
+    if kind.kind == "decimal":
+        return Decimal(number)
+    return int(number)
+
+
+def _next_above(kind: FieldType, number: Any) -> Any:
+    if kind.kind == "float":
+        near = _float(number)
+        return near if near > number else math.nextafter(near, math.inf)
+    if kind.kind == "decimal":
+        return _rounded(number, ROUND_CEILING)
+    near = math.ceil(number)
+    return near if kind.kind == "bigint" else None if near > INT_MAX else max(near, INT_MIN)
+
+
+def _next_below(kind: FieldType, number: Any) -> Any:
+    if kind.kind == "float":
+        near = _float(number)
+        return near if near < number else math.nextafter(near, -math.inf)
+    if kind.kind == "decimal":
+        return _rounded(number, ROUND_FLOOR)
+    near = math.floor(number)
+    return near if kind.kind == "bigint" else None if near < INT_MIN else min(near, INT_MAX)
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _rounded(number: Any, rounding: str) -> Decimal:
+    return Context(prec=DECIMAL_DIGITS, rounding=rounding, Emin=-999_999, Emax=999_999).plus(
+        Decimal(number)
+    )
+
+
+def _largest(kind: FieldType) -> Any:
+    return {"int": INT_MAX, "float": math.inf}.get(kind.kind, Decimal("9" * 34).scaleb(6110))
+
+
+def _smallest(kind: FieldType) -> Any:
+    return {"int": INT_MIN, "float": -math.inf}.get(kind.kind, Decimal("-" + "9" * 34).scaleb(6110))
+
+
+_NUMBERS = frozenset({"int", "bigint", "float", "decimal"})
 _SCALARS = ORDERED | {"bool", "bytes"}
 
 
 def _any(kind: FieldType, value: Any) -> Any:
     if isinstance(value, BaseModel):
         raise Misfit("has no declared type: compare it with a dict, not with a model")
-    return _portable(value)
-
-
-def _portable(value: Any, *, microseconds: bool = False) -> Any:
     try:
-        return portable(value, microseconds=microseconds)
-    except Unportable as fault:
-        place = f"its part {fault.path}" if fault.path else "the value given"
-        raise Misfit(f"cannot be compared: {place} {fault.reason}") from fault
-
-
-def _union(kind: FieldType, value: Any) -> Any:
-    """The operand as it is, where a member of the union could be equal to it."""
-    if isinstance(value, BaseModel) or is_dataclass(value):
-        return _by_schema(kind, value)
-    members = [option.options[0] if len(option.options) == 1 else option for option in kind.options]
-    plain = _portable(value, microseconds=any(member.microseconds for member in members))
-    if type(plain) is not str or any(member.kind in {"str", "any"} for member in members):
-        return plain
-    try:
-        return _by_schema(kind, value)  # no member is text: it may be a date in text form
-    except Misfit:
-        return NEVER
+        return normal(value)
+    except InvalidValue as error:
+        raise Misfit(f"cannot be compared: {error}") from error
 
 
 def _bool(kind: FieldType, value: Any) -> Any:
@@ -130,7 +228,9 @@ def _bool(kind: FieldType, value: Any) -> Any:
 def _text(kind: FieldType, value: Any) -> Any:
     if not isinstance(value, str):
         return _by_schema(kind, value)
-    return _any(kind, value)
+    if isinstance(value, Enum):
+        value = value.value
+    return _any(kind, str(value))
 
 
 def _datetime(kind: FieldType, value: Any) -> Any:
@@ -144,7 +244,7 @@ def _datetime(kind: FieldType, value: Any) -> Any:
 
 _SIMPLE: dict[str, Callable[[FieldType, Any], Any]] = {
     "any": _any,
-    "union": _union,
+    "union": _any,
     "bool": _bool,
     "str": _text,
     "datetime": _datetime,
@@ -155,7 +255,7 @@ def _by_schema(kind: FieldType, value: Any) -> Any:
     """Lax validation by the field's own type, then its portable form."""
     adapter, serializer, read = _tools(kind)
     try:
-        valid = adapter.validate_python(value, by_alias=True, by_name=True)
+        valid = adapter.validate_python(value)
         wire = from_json(serializer.to_json(valid, by_alias=True, warnings="error"))
     except (ValidationError, PydanticSerializationError) as error:
         raise Misfit(
@@ -181,6 +281,5 @@ def _tools(kind: FieldType) -> tuple[TypeAdapter[Any], SchemaSerializer, Any]:
 
 
 def unique_in_order(values: Iterable[Any]) -> tuple[Any, ...]:
-    """The operands of `in` without repeats, in canonical order: None first."""
-    unique = {order_key(value): value for value in values}
-    return tuple(unique[key] for key in sorted(unique))
+    """The operands of `in`, without repeats, None first."""
+    return tuple({order_key(value): value for value in values}.values())

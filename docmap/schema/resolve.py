@@ -146,18 +146,7 @@ class _Walk:
             and name == self.root.key
         ):
             return Field(name, name, ANY)
-        if found is not None and self.type.kind == "union":
-            self.check_one_place(name)
         return found
-
-    def check_one_place(self, name: str) -> None:
-        """Raise InvalidQuery if members of a union keep a field under different names."""
-        found = [option.child(name) for option in self.type.options]
-        if len({field.stored for field in found if field is not None}) > 1:
-            raise self.error(
-                f"keeps {name} under different names: the members of a union that is queried need "
-                "one Stored name for it"
-            )
 
     def enter(self, field: Field) -> None:
         self.segments.append(field.stored)
@@ -184,8 +173,6 @@ class _Walk:
         return None
 
     def step(self, name: str, *, last: bool, lookups: bool) -> None:
-        if lookups and not name:
-            raise self.error("is followed by an empty name: for such a key write path(..., '')")
         field = self.field(name)
         if field is not None:
             return self.enter(field)

@@ -326,9 +326,9 @@ class NoneByDefault(Document):
     when: datetime = None  # type: ignore[assignment]
 
 
-_HASHED: dict[str, Any] = {
-    name: "a" for name in ("after", "before", "wrapped", "plain", "decorated", "either")
-} | {"parts": [1, 2], "inside": ["a", "b"], "lower": "ABC"}
+_HASHED: dict[str, Any] = dict.fromkeys(
+    ("after", "before", "wrapped", "plain", "decorated", "either"), "a"
+) | {"parts": [1, 2], "inside": ["a", "b"], "lower": "ABC"}
 
 DOCUMENTS: list[Document] = [
     Aliases(one="1", two="2", three="3", five="5"),

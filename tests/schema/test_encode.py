@@ -8,25 +8,19 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PrivateAttr, RootModel
+from pydantic import BaseModel, Field, HttpUrl, PrivateAttr, RootModel
 from typing_extensions import TypedDict
 
 from docmap import (
     BaseStorageAdapter,
     Document,
-    InvalidModel,
-    InvalidRecord,
     InvalidValue,
     Stored,
-    connect,
-    converters,
 )
 from docmap.values import MAX_BYTES, bson_size
 from tests.schema.same import difference
@@ -179,7 +173,9 @@ def test_the_size_is_that_of_bson(db: BaseStorageAdapter) -> None:
     fits = Big(id="x", data=bytes(room))
     db.upsert(fits)
     assert len(db.get(Big, "x").data) == room
-    with pytest.raises(InvalidValue, match="larger than 16,000,000 bytes.*nothing was written$") as e:
+    with pytest.raises(
+        InvalidValue, match="larger than 16,000,000 bytes.*nothing was written$"
+    ) as e:
         db.save(Big(data=bytes(room + 1)))
     assert e.value.collection == "big"
     with pytest.raises(InvalidValue, match="larger than 16,000,000 bytes"):
