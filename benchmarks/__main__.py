@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import platform
 import sqlite3
 import sys
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if two contestants gave different answers."""
     options = _parser().parse_args(arguments)
     tell = _teller()
+    # Nothing that docmap logs (slow operations, large scans) belongs between the lines here.
+    logging.getLogger("docmap").addHandler(logging.NullHandler())
     try:
         with tempfile.TemporaryDirectory(prefix="docmap-bench-", dir=options.directory) as held:
             directory = Path(held)

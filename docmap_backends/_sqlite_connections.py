@@ -12,21 +12,48 @@ from typing import Any, NoReturn
 from weakref import finalize
 
 from docmap.errors import NotConnected, StorageError, StoreLocked
-from docmap.query.lookups import VOCABULARY
 from docmap_backends._sqlite_files import File
+from docmap_backends._sqlite_functions import text_lookup
 
 _IDLE = 8  # connections of ended streams that are kept for the next ones
 _CACHE = 16_000  # KiB of pages at most: SQLite's own 2,000 do not hold the way to 10,000 documents
 _PAUSE = 0.01  # seconds between two tries where SQLite itself does not wait
 
 
-class _Own:
-    """What a thread has: its connection, and how deep it is in transactions."""
+class Link:
+    """A connection, and the lock that its user holds while SQLite works on it.
 
-    __slots__ = ("__weakref__", "connection", "depth")
+    To close a connection under another thread's statement would crash the process.
+    """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    __slots__ = ("connection", "lock")
+
+    def __init__(self, connection: sqlite3.Connection, lock: threading.RLock) -> None:
         self.connection = connection
+        self.lock = lock
+
+    def close(self) -> None:
+        """Stop what runs on it, and close it."""
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+        else:
+            with suppress(sqlite3.ProgrammingError):
+                self.connection.interrupt()
+        with self.lock:
+            with suppress(sqlite3.Error):
+                # A statement of its own forgets the interruption, which would keep SQLite from
+                # writing the log back into the file.
+                self.connection.execute("SELECT 1")
+            self.connection.close()
+
+
+class _Own:
+    """What a thread has: its link, and how deep it is in transactions."""
+
+    __slots__ = ("__weakref__", "depth", "link")
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
         self.depth = 0
 
 
@@ -53,9 +80,9 @@ class Connections:
         self._on_undo = on_undo
         self._writer = threading.RLock()
         self._local = threading.local()
-        self._all: set[sqlite3.Connection] = set()
-        self._idle: list[sqlite3.Connection] = []
-        self._shared: sqlite3.Connection | None = None
+        self._all: set[Link] = set()
+        self._idle: list[Link] = []
+        self._shared: Link | None = None
         self._pid = os.getpid()
         self._closed = False
 
@@ -80,10 +107,13 @@ class Connections:
             except BaseException:
                 connection.close()
                 raise
-        self._all.add(connection)
-        self._shared = connection
-        if not self.in_memory:
-            self._keep(connection)
+        if self.in_memory:
+            self._shared = Link(connection, self._mutex)
+            self._all.add(self._shared)
+        else:
+            link = Link(connection, threading.RLock())
+            self._all.add(link)
+            self._keep(link)
 
     def _make_ready(
         self,
@@ -116,64 +146,75 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections; streams that still run fail."""
-        with self._mutex:
-            self._closed = True
-            if self._pid != os.getpid():
-                return  # a child must not touch what its parent has open, nor let it be freed
-            while self._all:
-                self._all.pop().close()
-            self._idle.clear()
+        self._closed = True
+        if self._pid != os.getpid():
+            return  # a child must not touch what its parent has open, nor let it be freed
+        while self._all:
+            self._all.pop().close()
+        self._idle.clear()
 
     def current(self) -> sqlite3.Connection:
         """This thread's connection."""
-        return self._own().connection
+        return self._own().link.connection
 
     def _own(self) -> _Own:
-        self._check_usable()
+        self.check_usable()
         own: _Own | None = getattr(self._local, "own", None)
         if own is None:
-            if self._shared is not None and self.in_memory:
+            if self._shared is not None:
                 own = self._local.own = _Own(self._shared)
             else:
                 own = self._keep(self._tracked())
         return own
 
-    def _keep(self, connection: sqlite3.Connection) -> _Own:
-        """Make it this thread's connection, to be closed when the thread ends."""
-        own = self._local.own = _Own(connection)
-        finalize(own, _close_of_thread, connection, self._all, self._pid).atexit = False
+    def _keep(self, link: Link) -> _Own:
+        """Make it this thread's link, to be closed when the thread ends."""
+        own = self._local.own = _Own(link)
+        finalize(own, _close_of_thread, link, self._all, self._pid).atexit = False
         return own
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a read on this thread's connection."""
-        connection = self.current()
+        link = self._own().link
         try:
-            if self.in_memory:
-                with self._mutex:
-                    return connection.execute(statement, parameters).fetchall()
-            return connection.execute(statement, parameters).fetchall()
+            with link.lock:
+                return link.connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             self.fail(error)
         except UnicodeDecodeError as error:  # a message that quotes damaged bytes
             raise self.file.damaged() from error
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one stream, with a snapshot of its own."""
-        self._check_usable()
+    def using(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection for some reads, with docmap's errors."""
+        link = self._own().link
+        with link.lock, self.errors():
+            yield link.connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Link]:
+        """A link for one stream, with a snapshot of its own."""
+        self.check_usable()
         with self._mutex:
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._tracked()
+            link = self._idle.pop() if self._idle else None
+        if link is None:
+            link = self._tracked()
         try:
-            yield connection
+            yield link
         finally:
-            with self._mutex:
-                if len(self._idle) < _IDLE and connection in self._all:
-                    self._idle.append(connection)
-                elif self._pid == os.getpid():
-                    self._all.discard(connection)
-                    connection.close()
+            if self._pid == os.getpid():
+                self._give_back(link)
+
+    def _give_back(self, link: Link) -> None:
+        with link.lock, suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
+            if link.connection.in_transaction:
+                link.connection.execute("ROLLBACK")  # else it would keep its snapshot
+        with self._mutex:
+            if len(self._idle) < _IDLE and link in self._all:
+                self._idle.append(link)
+                return
+        self._all.discard(link)
+        link.close()
 
     @property
     def in_transaction(self) -> bool:
@@ -187,13 +228,21 @@ class Connections:
 
         sqlite3.IntegrityError passes as it is: the caller knows what it means.
         """
-        self._check_usable()
-        if self.in_memory:
-            with self._mutex:
-                yield from self._transaction()
-            return
-        # Threads of one process wait here in turn: SQLite would let them try again and again.
-        if not self._writer.acquire(timeout=self._timeout):
+        with self._turn(), self._own().link.lock:
+            yield from self._transaction()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The same around statements of the user's: between them others may close the storage."""
+        with self._turn():
+            yield from self._transaction()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Threads of one process write in turn: SQLite would let them try again and again."""
+        self.check_usable()
+        lock = self._mutex if self.in_memory else self._writer
+        if not lock.acquire(timeout=-1 if self.in_memory else self._timeout):
             raise StoreLocked(
                 f"{self.file.path} is locked by another thread, which has been in a transaction "
                 f"for over {self._timeout} s: end it sooner, or raise the option timeout",
@@ -201,15 +250,15 @@ class Connections:
                 path=self.file.path,
             )
         try:
-            yield from self._transaction()
+            yield
         finally:
-            self._writer.release()
+            lock.release()
 
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         own = self._own()
-        connection, depth = own.connection, own.depth
+        link, depth = own.link, own.depth
         if depth:
-            self._check_alive(connection)
+            self._check_alive(link)
         begin, commit, undo = (
             ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
             if depth == 0
@@ -217,21 +266,25 @@ class Connections:
         )
         try:
             own.depth = depth + 1
-            connection.execute(begin)
-            yield connection
-            self._check_alive(connection)
-            connection.execute(commit)
+            with link.lock:
+                link.connection.execute(begin)
+            yield link.connection
+            with link.lock:
+                self._check_alive(link)
+                link.connection.execute(commit)
         except BaseException as error:
-            self._undo(connection, undo)
+            self._undo(link, undo)
             if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
                 self.fail(error)
             raise
         finally:
             own.depth = depth
 
-    def _check_alive(self, connection: sqlite3.Connection) -> None:
+    def _check_alive(self, link: Link) -> None:
         """Raise if SQLite has undone the transaction, as it does when a disk is full."""
-        if not self._closed and not connection.in_transaction:
+        if self._closed:
+            raise _closed()
+        if not link.connection.in_transaction:
             raise StorageError(
                 "the transaction was undone by an error inside it, and nothing of it was written: "
                 "leave its block before you write again",
@@ -239,20 +292,20 @@ class Connections:
                 path=self.file.path or None,
             )
 
-    def _undo(self, connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+    def _undo(self, link: Link, statements: tuple[str, ...]) -> None:
         self._on_undo()
-        if connection not in self._all:
-            return  # closed, and so undone
-        try:
-            if connection.in_transaction:
-                for statement in statements:
-                    connection.execute(statement)
-        except sqlite3.Error:
-            # What cannot be undone here is when the connection goes.
-            self._all.discard(connection)
-            connection.close()
-            with suppress(AttributeError):
-                del self._local.own
+        with link.lock:
+            if link not in self._all:
+                return  # closed, and so undone
+            try:
+                if link.connection.in_transaction:
+                    for statement in statements:
+                        link.connection.execute(statement)
+            except sqlite3.Error:
+                # What cannot be undone here is when the connection goes.
+                self._all.discard(link)
+                link.connection.close()
+                self._local.__dict__.pop("own", None)
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -270,16 +323,17 @@ class Connections:
             raise _closed() from error
         raise self.file.error(error) from error
 
-    def _tracked(self) -> sqlite3.Connection:
+    def _tracked(self) -> Link:
         # Never makes a file: if it is gone, an empty one must not take its place.
         with self.errors():
             connection = self._connect("ro" if self.file.read_only else "rw")
-        with self._mutex:
-            if self._closed:
-                connection.close()
-                raise _closed()
-            self._all.add(connection)
-        return connection
+        link = Link(connection, threading.RLock())
+        self._all.add(link)
+        if self._closed:  # meanwhile
+            self._all.discard(link)
+            link.close()
+            raise _closed()
+        return link
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -292,7 +346,7 @@ class Connections:
         )
         try:
             connection.text_factory = bytes
-            connection.create_function("docmap_text", 3, _text_lookup, deterministic=True)
+            connection.create_function("docmap_text", 3, text_lookup, deterministic=True)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute(f"PRAGMA cache_size=-{_CACHE}")
             connection.execute("PRAGMA cell_size_check=ON")
@@ -309,7 +363,8 @@ class Connections:
         finally:
             connection.close()
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Raise NotConnected after a fork, and once the storage was closed."""
         if self._pid != os.getpid():
             raise NotConnected(
                 "this SQLite storage was opened before the process forked: call reconnect() in the "
@@ -320,12 +375,10 @@ class Connections:
             raise _closed()
 
 
-def _close_of_thread(
-    connection: sqlite3.Connection, known: set[sqlite3.Connection], pid: int
-) -> None:
+def _close_of_thread(link: Link, known: set[Link], pid: int) -> None:
     if pid == os.getpid():
-        known.discard(connection)
-        connection.close()
+        known.discard(link)
+        link.close()
 
 
 def _undo_savepoint(depth: int) -> tuple[str, ...]:
@@ -335,18 +388,3 @@ def _undo_savepoint(depth: int) -> tuple[str, ...]:
 
 def _closed() -> NotConnected:
     return NotConnected("the SQLite storage was closed: call connect()", engine="sqlite")
-
-
-def _text_lookup(name: bytes, stored: Any, wanted: bytes) -> int | None:
-    """One of the vocabulary's lookups on text, called back by SQLite."""
-    if not isinstance(stored, (bytes, str)):
-        return None
-    return int(_matches(_decoded(name))(_decoded(stored), _decoded(wanted)))
-
-
-def _decoded(text: bytes | str) -> str:
-    return text.decode() if isinstance(text, bytes) else text
-
-
-def _matches(name: str) -> Callable[[Any, Any], bool]:
-    return VOCABULARY[name].matches

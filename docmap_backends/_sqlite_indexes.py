@@ -162,6 +162,12 @@ def insert(
     if statements == []:
         connection.executemany(table.insert, rows)
         return
+    if statements is not None and len(rows) == 1:
+        (row,) = rows
+        before = (connection.execute(table.insert, row).lastrowid or 0) - 1
+        for statement in statements:
+            connection.execute(statement, (before,))
+        return
     before = connection.execute(f"SELECT max(rowid) FROM {table.name}").fetchone()[0] or 0
     if statements is None or before >= _LAST_ROW:
         # As another program's rows, which the triggers enter one by one.

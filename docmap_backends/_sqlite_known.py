@@ -61,7 +61,7 @@ class Known:
             seen.doubt()
         if collection in seen.fresh:
             return seen.tables.get(collection)
-        with connections.errors():
+        with connections.using():
             found = read_table(connection, collection)
         if found is None:
             return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 from zlib import crc32
@@ -196,20 +195,22 @@ class SQLiteReading(BaseStorageAdapter):
     ) -> Iterator[Record]:
         """The records of a statement, from a snapshot of its own; `whole` if it selects all."""
         count, all_rows = 0, f"SELECT count(*) FROM {table.name}"
-        with self._connections.reading() as connection, self._connections.errors():
-            try:
+        with self._connections.reading() as link, self._connections.errors():
+            connection, lock = link.connection, link.lock
+            with lock:
                 connection.execute("BEGIN")
                 cursor = connection.execute(statement.text, statement.parameters)
-                while rows := cursor.fetchmany(_BATCH):
-                    count += len(rows)
-                    yield from self._records(schema, table, rows)
-                # The keys are counted in the index: damage may hide rows from a scan.
+                rows = cursor.fetchmany(_BATCH)
+            while rows:
+                count += len(rows)
+                yield from self._records(schema, table, rows)
+                self._connections.check_usable()
+                with lock:
+                    rows = cursor.fetchmany(_BATCH)
+            # The keys are counted in the index: damage may hide rows from a scan.
+            with lock:
                 if whole and connection.execute(all_rows).fetchone()[0] != count:
                     raise self._connections.file.damaged()
-            finally:
-                with suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")  # else it would keep its snapshot
 
     def _statement(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         found = where(query.condition)

@@ -119,8 +119,8 @@ class SQLiteStorage(SQLiteReading):
     # -- collections
 
     def _collections(self) -> list[str]:
-        with self._connections.errors():
-            return collection_names(self._connections.current())
+        with self._connections.using() as connection:
+            return collection_names(connection)
 
     def _ensure(self, schema: Schema) -> None:
         table = self._known.current(self._connections, schema.collection)
@@ -328,7 +328,7 @@ class SQLiteStorage(SQLiteReading):
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            with self._connections.writing():
+            with self._connections.transaction():
                 yield
         except BaseException:
             self._ensured.clear()

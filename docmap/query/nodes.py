@@ -75,9 +75,10 @@ def conjunction(*nodes: Node) -> Node:
     """All of `nodes`, flattened and without what is always true."""
     children: list[Node] = []
     for node in nodes:
-        children.extend(node.children if isinstance(node, And) else (node,))
-    if any(isinstance(child, Or) and not child.children for child in children):
-        return FALSE
+        for child in node.children if isinstance(node, And) else (node,):
+            if isinstance(child, Or) and not child.children:
+                return FALSE
+            children.append(child)
     return children[0] if len(children) == 1 else And(tuple(children))
 
 
@@ -85,9 +86,10 @@ def disjunction(*nodes: Node) -> Node:
     """Any of `nodes`, flattened and without what is always false."""
     children: list[Node] = []
     for node in nodes:
-        children.extend(node.children if isinstance(node, Or) else (node,))
-    if any(isinstance(child, And) and not child.children for child in children):
-        return TRUE
+        for child in node.children if isinstance(node, Or) else (node,):
+            if isinstance(child, And) and not child.children:
+                return TRUE
+            children.append(child)
     return children[0] if len(children) == 1 else Or(tuple(children))
 
 

@@ -160,9 +160,10 @@ class Compiler:
     def _alias(
         self, alias: Any, metadata: tuple[Any, ...], where: str, discriminator: Any
     ) -> FieldType:
-        if alias in self.scope.aliases:
+        key = _key(alias)
+        if key in self.scope.aliases:
             return self.untyped()
-        with self.within(aliases=self.scope.aliases | {alias}):
+        with self.within(aliases=self.scope.aliases | {key}):
             return self.compile(alias_value(alias), metadata, where, discriminator=discriminator)
 
     def _typed(
@@ -223,10 +224,11 @@ class Compiler:
         make: Callable[[dict[str, Field]], FieldType],
     ) -> FieldType:
         """A type with a name: made once, and it may contain itself."""
-        made = self._made.get(annotation)
+        key = _key(annotation)
+        made = self._made.get(key)
         if made is not None:
-            if annotation in self._open:
-                self._recursive.add(annotation)
+            if key in self._open:
+                self._recursive.add(key)
             return made
         ref = f"{getattr(annotation, '__name__', 'type')}:{len(self._made)}"
         fields: dict[str, Field] = {}
@@ -237,15 +239,15 @@ class Compiler:
             core=cs.definition_reference_schema(ref),
             definitions=self._definitions,
         )
-        self._made[annotation] = place
-        self._open.add(annotation)
+        self._made[key] = place
+        self._open.add(key)
         self._copies[id(place)] = [place]
         with self.within(config=config, aliases=frozenset(), loose=False, tagging=False):
             kind = make(fields)
-        self._open.discard(annotation)
+        self._open.discard(key)
         copies = self._copies.pop(id(place))
-        if annotation not in self._recursive:
-            self._made[annotation] = kind
+        if key not in self._recursive:
+            self._made[key] = kind
             return kind
         kind.core["ref"] = ref
         self._definitions[ref] = kind.core
@@ -341,6 +343,15 @@ class Compiler:
         if info.default is None and info.default_factory is None:
             kind = self.optional(kind)  # pydantic takes the default unchecked, and so None
         return Field(name, stored, kind, required=False), with_default(kind.core, info)
+
+
+def _key(annotation: Any) -> Any:
+    """What tells types with a name apart; their arguments may have metadata without a hash."""
+    try:
+        hash(annotation)
+    except TypeError:
+        return repr(annotation)
+    return annotation
 
 
 def _holds_datetime(kind: FieldType) -> bool:

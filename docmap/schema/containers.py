@@ -48,8 +48,9 @@ def list_schema(item: FieldType, limits: Mapping[str, Any]) -> CoreSchema:
 
 def is_plain(kind: FieldType) -> bool:
     """True for a scalar exactly as declared: not nullable, an enum's, converted or limited."""
-    plain = kind.annotation in {str, int, float, bytes} and not kind.nullable
-    return plain and kind.kind == kind.annotation.__name__ and not limited(kind.core)
+    plain = any(kind.annotation is scalar for scalar in (str, int, float, bytes))
+    same = plain and kind.kind == kind.annotation.__name__ and not kind.nullable
+    return same and not limited(kind.core)
 
 
 def limited(core: CoreSchema) -> bool:
@@ -94,7 +95,7 @@ def set_schema(
 ) -> CoreSchema:
     """A set, stored as a list in canonical order."""
     make = cs.frozenset_schema if kind is frozenset else cs.set_schema
-    direct = item.annotation in _DIRECT and is_plain(item)
+    direct = is_plain(item) and item.annotation in _DIRECT
     elements = _Elements(item)
 
     def write(value: Any) -> list[Any]:

@@ -64,7 +64,9 @@ def _by_own_rule(kind: FieldType, value: Any) -> bool:
     a user's converter takes its instances, and what they are stored as is compared as it is.
     """
     declared = kind.annotation
-    if kind.kind in UNTYPED or declared in LEAVES or declared is Any:
+    if kind.kind in UNTYPED or declared is Any:
+        return False
+    if isinstance(declared, type) and declared in LEAVES:
         return False
     if isinstance(declared, type) and custom(declared) is not None:
         return isinstance(value, declared)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -21,8 +20,7 @@ ANY: Final = -2
 """Expected revision of a write that replaces or creates, whatever is stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One document to store: its key, its bytes, and the revision that it was loaded with."""
 
     key: Any

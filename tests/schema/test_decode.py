@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field, PrivateAttr, field_validator, model_validator
+from pydantic_core import to_json
 
 from docmap import (
     BaseStorageAdapter,
@@ -22,6 +23,7 @@ from docmap import (
     Stored,
     connect,
 )
+from docmap.schema.schema import untyped
 
 ID = UUID("12345678-1234-5678-1234-567812345678")
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123000, tzinfo=UTC)
@@ -75,8 +77,6 @@ class Record(Document):
 
 def decoded(**values: Any) -> Record:
     """What a record reads as whose JSON has these values under their storage names."""
-    from pydantic_core import to_json
-
     return Record.__docmap_schema__.codec.decode(to_json({"id": "k", **values}))  # type: ignore[no-any-return]
 
 
@@ -245,3 +245,29 @@ def test_what_the_validators_refuse_is_an_invalid_record() -> None:
         with pytest.raises(InvalidRecord, match="the record is not valid.*the whole is odd"):
             db.get(Checked, "b")
         assert db.find(Checked).on_invalid("skip").list() == []
+
+
+# -- untyped places
+
+
+TAGS: list[tuple[Any, Any]] = [
+    ({"$decimal": "1.10"}, Decimal("1.10")),
+    ({"$duration": 5}, timedelta(microseconds=5)),
+    ({"$dict": [["$decimal", "1"]]}, {"$decimal": "1"}),
+    ({"$dict": [["$date", {"$day": "2026-01-01"}]]}, {"$date": date(2026, 1, 1)}),
+    # What does not read as its tag says was not written by docmap: it is a plain object.
+    ({"$decimal": "x"}, {"$decimal": "x"}),
+    ({"$decimal": 1}, {"$decimal": 1}),
+    ({"$date": "2026-01-01"}, {"$date": "2026-01-01"}),
+    ({"$oid": {"$uuid": str(ID)}}, {"$oid": ID}),
+    ({"$dict": 5}, {"$dict": 5}),
+    ({"$dict": [[1, 2]]}, {"$dict": [[1, 2]]}),
+    ({"$dict": [["a", 1], ["b", 2]]}, {"$dict": [["a", 1], ["b", 2]]}),
+    ({"$decimal": "1", "x": 1}, {"$decimal": "1", "x": 1}),
+]
+
+
+@pytest.mark.parametrize(("stored", "value"), TAGS)
+def test_tags_in_untyped_places(stored: Any, value: Any) -> None:
+    found = untyped("things").codec.decode(to_json({"id": "k", "a": [stored]}))
+    assert repr(found["a"]) == repr([value])
