@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from docmap.storage.base import BaseStorageAdapter
-from docmap.storage.query import BaseQueryAdapter, Query
+from docmap.storage.chain import BaseQueryAdapter
+from docmap.storage.query import Query
 from docmap.storage.wrap import WrappedStorage, wrap
 
 __all__ = ["BaseQueryAdapter", "BaseStorageAdapter", "Query", "WrappedStorage", "wrap"]

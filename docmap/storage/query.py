@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from docmap.errors import (
-    DocmapError,
     DocumentNotFound,
     InvalidQuery,
     InvalidRecord,
@@ -20,168 +19,15 @@ from docmap.errors import (
 from docmap.plan import execute
 from docmap.plan.engine import Record
 from docmap.plan.explain import Explanation, explain
-from docmap.plan.plan import Plan, Request, make, with_key
-from docmap.query.conditions import Condition, all_of
-from docmap.query.nodes import Node, conjunction, negation
-from docmap.query.order import OrderTerm
-from docmap.query.text import order_text, text
-from docmap.schema.bind import bind, bind_order
+from docmap.plan.plan import Plan, make
+from docmap.query.conditions import Condition
 from docmap.schema.resolve import Resolved, resolve_place
-from docmap.schema.schema import Schema
+from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.journal import Tally, report
 from docmap.storage.loading import load_record, load_records
 
-if TYPE_CHECKING:
-    from docmap.storage.base import BaseStorageAdapter
-
 T = TypeVar("T")
 R = TypeVar("R")
-OnInvalid = Literal["raise", "skip"] | Callable[[InvalidRecord], None]
-
-
-class BaseQueryAdapter(Generic[T]):
-    """The chain: each call gives a new query, checked against the model at once."""
-
-    __slots__ = ("_invalid", "_raw", "_request", "_storage")
-
-    def __init__(self, storage: BaseStorageAdapter, schema: Schema) -> None:
-        self._storage = storage
-        self._request = Request(schema, allow_scan=storage.allow_scan)
-        self._invalid: OnInvalid = "raise"
-        self._raw = False
-
-    def where(self, /, *conditions: Condition | bool, **lookups: Any) -> Self:
-        """Only documents for which all of the conditions and keyword lookups hold.
-
-        Raises InvalidQuery for an unknown field or lookup, with suggestions, and for an operand of
-        a wrong type.
-        """
-        return self._narrowed("where", self._bound(conditions, lookups))
-
-    def where_not(self, /, *conditions: Condition | bool, **lookups: Any) -> Self:
-        """Exactly the documents that `where` with the same arguments leaves out."""
-        return self._narrowed("where_not", negation(self._bound(conditions, lookups)))
-
-    def order_by(self, *names: Any) -> Self:
-        """Sorted by fields, `-` in front descends; the key is always the last criterion.
-
-        Replaces an earlier order. Null and missing come first, last when descending.
-        """
-        if not names:
-            raise self._about(InvalidQuery("order_by takes at least one field name"))
-        self._unsliced("order_by")
-        root = self._request.schema.names
-        try:
-            for name in names:
-                self._check_place(name)
-            terms = tuple(bind_order(name, root) for name in names)
-        except InvalidQuery as error:
-            self._about(error)
-            raise
-        return self._with(order=with_key(self._request.schema, terms))
-
-    def limit(self, count: int) -> Self:
-        """At most `count` documents; 0 is none."""
-        return self._sliced(0, self._whole(count, "limit"))
-
-    def offset(self, count: int) -> Self:
-        """Without the first `count` documents."""
-        return self._sliced(self._whole(count, "offset"), None)
-
-    def options(self, *, allow_scan: bool) -> Self:
-        """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
-        return self._with(allow_scan=allow_scan)
-
-    def on_invalid(self, what: OnInvalid) -> Self:
-        """What to do with a stored record that does not fit: raise, skip, or be called."""
-        if what not in {"raise", "skip"} and not callable(what):
-            message = 'on_invalid takes "raise", "skip" or a function of one argument'
-            raise self._about(InvalidQuery(message))
-        query = self._with()
-        query._invalid = what
-        return query
-
-    def _bound(self, conditions: tuple[Any, ...], lookups: dict[str, Any]) -> Node:
-        schema = self._request.schema
-        try:
-            wanted = all_of(conditions, lookups)
-            self._check_owners(wanted.owners)
-            return bind(wanted.node, schema.names)
-        except DocmapError as error:
-            self._about(error)
-            raise
-
-    def _about(self, error: DocmapError) -> DocmapError:
-        """The error of a query, with the place that it was to be asked."""
-        error.engine = error.engine or self._storage.scheme
-        error.collection = error.collection or self._request.schema.collection
-        return error
-
-    def _whole(self, value: Any, what: str) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            fault = f"takes whole numbers, not {type(value).__name__}"
-        elif value < 0:
-            fault = "takes no negative numbers: order the other way round with order_by('-...')"
-        else:
-            return value
-        raise self._about(InvalidQuery(f"{what} {fault}"))
-
-    def _check_place(self, place: Any) -> None:
-        """Refuse a field expression, or an order made of one, of another class."""
-        owner = place.owner if isinstance(place, OrderTerm) else getattr(place, "_owner", None)
-        if isinstance(owner, type):
-            self._check_owners(frozenset({owner}))
-
-    def _check_owners(self, owners: frozenset[type]) -> None:
-        schema = self._request.schema
-        for owner in owners:
-            if schema.model is None or not issubclass(schema.model, owner):
-                raise InvalidQuery(
-                    f"a query on {schema.name} was given a field of {owner.__name__}: compare the "
-                    f"fields of {schema.name}, or name them by text",
-                )
-
-    def _narrowed(self, method: str, condition: Node) -> Self:
-        self._unsliced(method)
-        return self._with(condition=conjunction(self._request.condition, condition))
-
-    def _sliced(self, start: int, stop: int | None) -> Self:
-        held = self._request
-        limit = held.limit
-        if stop is not None:
-            wanted = max(0, stop - start)
-            limit = wanted if limit is None else min(wanted, max(0, limit - start))
-        elif limit is not None:
-            limit = max(0, limit - start)
-        return self._with(
-            order=with_key(held.schema, held.order), offset=held.offset + start, limit=limit
-        )
-
-    def _unsliced(self, method: str) -> None:
-        if self._request.sliced:
-            message = (
-                f"{method} after a slice would change which documents the slice takes: call "
-                f"{method} first, and slice last"
-            )
-            raise self._about(InvalidQuery(message))
-
-    def _with(self, **changes: Any) -> Self:
-        query = type(self).__new__(type(self))
-        query._storage, query._invalid, query._raw = self._storage, self._invalid, self._raw
-        query._request = self._request._replace(**changes) if changes else self._request
-        return query
-
-    def __repr__(self) -> str:
-        request = self._request
-        parts = [
-            f"<Query {request.schema.name} on {self._storage.scheme}: {text(request.condition)}"
-        ]
-        if request.order:
-            parts.append(f", order {order_text(request.order)}")
-        if request.sliced:
-            end = "" if request.limit is None else request.offset + request.limit
-            parts.append(f", [{request.offset}:{end}]")
-        return "".join(parts) + ">"
 
 
 class Query(BaseQueryAdapter[T]):
