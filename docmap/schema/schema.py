@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -12,6 +12,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from docmap.errors import InvalidModel, InvalidValue
+from docmap.query.evaluate import matches, roots
+from docmap.query.nodes import TRUE, Node, conjunction
 from docmap.query.paths import Path, getter
 from docmap.schema.annotations import Index
 from docmap.schema.codec import Codec
@@ -45,6 +47,8 @@ class Schema:
     unknown: Unknown = "keep"
     validates: bool = False
     """Run the model's own validators on loading too."""
+    scopes: tuple[Callable[[], Node], ...] = ()
+    """What every read of the class is narrowed by, asked anew for each: bound conditions."""
 
     names: Root = field(init=False, repr=False)
     """Where the names of a query start."""
@@ -55,6 +59,17 @@ class Schema:
         names = Root(self.name, self.collection, self.root, self.key)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "key_path", Path((self.key_field.stored,)))
+
+    def scope(self) -> Node:
+        """The bound condition that narrows every read of the class; TRUE for most classes."""
+        return conjunction(*(part() for part in self.scopes)) if self.scopes else TRUE
+
+    def sees(self, data: bytes | str) -> bool:
+        """True if a stored document lies within the scope of the class."""
+        if not self.scopes:
+            return True
+        scope = self.scope()
+        return matches(scope, self.codec.tree(data, roots(scope)))
 
     def key_value(self, key: Any) -> Any:
         """A key as a logical value. Raises InvalidValue if it is no key of this collection."""

@@ -53,7 +53,7 @@ class BaseStorageAdapter(Lifecycle):
         self.check_open()
         with operation(self, schema.collection, "get"):
             record = self._get(schema, schema.key_value(key))
-            if record is None:
+            if record is None or not schema.sees(record[0]):
                 text = f"{schema.collection} on {self.scheme} has no document with this key"
                 raise DocumentNotFound(text, key=key)
             return load_record(schema, self, record)
@@ -68,7 +68,11 @@ class BaseStorageAdapter(Lifecycle):
         self.check_open()
         with operation(self, schema.collection, "get_many") as tally:
             wanted = [schema.key_value(key) for key in keys]
-            found = self._get_many(schema, wanted)
+            found = {
+                key: record
+                for key, record in self._get_many(schema, wanted).items()
+                if schema.sees(record[0])
+            }
             documents = [load_record(schema, self, found[key]) for key in wanted if key in found]
             tally.count = len(documents)
             return documents

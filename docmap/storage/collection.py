@@ -43,7 +43,8 @@ class Collection(Generic[T]):
             return False
         self._storage.check_open()
         with operation(self._storage, self.name, "contains") as tally:
-            found = self._storage._get(self._schema, wanted) is not None
+            record = self._storage._get(self._schema, wanted)
+            found = record is not None and self._schema.sees(record[0])
             tally.count = int(found)
             return found
 

@@ -19,8 +19,9 @@ from docmap.errors import (
 from docmap.plan import execute
 from docmap.plan.engine import Record
 from docmap.plan.explain import Explanation, explain
-from docmap.plan.plan import Plan, make
+from docmap.plan.plan import Plan, Request, make
 from docmap.query.conditions import Condition
+from docmap.query.nodes import conjunction
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.journal import Tally, report
@@ -142,7 +143,7 @@ class Query(BaseQueryAdapter[T]):
     def explain(self) -> Explanation:
         """How the query runs: natively or not, by which index, what stays residual and why."""
         self._storage.check_open()
-        return explain(self._storage, make(self._storage, self._request))
+        return explain(self._storage, make(self._storage, self._scoped()))
 
     def __len__(self) -> int:
         # In `list(query)` CPython asks for the length as a hint, in the very instruction that made
@@ -157,9 +158,16 @@ class Query(BaseQueryAdapter[T]):
     def __bool__(self) -> bool:
         return self.exists()
 
+    def _scoped(self) -> Request:
+        """The request within what the class sees at all."""
+        request = self._request
+        if not request.schema.scopes:
+            return request
+        return request._replace(condition=conjunction(request.schema.scope(), request.condition))
+
     def _plan(self) -> Plan:
         self._storage.check_open()
-        plan = make(self._storage, self._request)
+        plan = make(self._storage, self._scoped())
         if not self._request.allow_scan and not self._request.empty:
             explanation = explain(self._storage, plan)
             if explanation.scan:
