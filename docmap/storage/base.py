@@ -12,6 +12,7 @@ from docmap.schema.described import described
 from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.collection import Collection
+from docmap.storage.deleting import delete_one
 from docmap.storage.journal import operation
 from docmap.storage.lifecycle import Lifecycle
 from docmap.storage.loading import attach, load_record, schema_of, state_of
@@ -197,7 +198,8 @@ class BaseStorageAdapter(Lifecycle):
                 wanted, expected = deletion(self, schema, model)
             else:
                 wanted, expected = schema.key_value(key), ANY
-            deleted = self._delete(schema, wanted, expected)
+            document = model if key is ... else None
+            deleted = delete_one(self, schema, wanted, expected, document)
             tally.count = int(deleted)
             return deleted
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from docmap.errors import DocmapError, DuplicateKey, InvalidValue, StaleDocument
 from docmap.schema.schema import Schema
+from docmap.storage.deleting import delete_one
 from docmap.storage.journal import operation
 from docmap.storage.loading import collection_suspended, schema_of
 from docmap.storage.saving import build, deletion, expected_revision, prepare, stored
@@ -117,14 +118,14 @@ class _Bulk:
         """Delete the documents of one class, each batch in one transaction where there are any."""
         storage = self._storage
 
-        def prepared(document: Any) -> tuple[Any, int]:
-            return deletion(storage, schema, document)
+        def prepared(document: Any) -> tuple[Any, tuple[Any, int]]:
+            return document, deletion(storage, schema, document)
 
         with operation(storage, schema.collection, self._name) as tally:
             before = len(self.keys)
             try:
                 for batch, failure in _batches(documents, prepared, self._size):
-                    self._check_keys(schema, [key for key, _ in batch], self._seen)
+                    self._check_keys(schema, [key for _, (key, _) in batch], self._seen)
                     self._stop_at(self._deleted(schema, batch) or failure)
             finally:
                 tally.count = len(self.keys) - before
@@ -157,12 +158,14 @@ class _Bulk:
             if write.key in found:
                 stored(self._storage, schema, document, found[write.key][1], write)
 
-    def _deleted(self, schema: Schema, batch: list[tuple[Any, int]]) -> DocmapError | None:
+    def _deleted(
+        self, schema: Schema, batch: list[tuple[Any, tuple[Any, int]]]
+    ) -> DocmapError | None:
         """Delete up to the first that fails, and give its error: what was deleted shall stay."""
         with self._storage.all_or_nothing():
-            for key, expected in batch:
+            for document, (key, expected) in batch:
                 try:
-                    self._storage._delete(schema, key, expected)
+                    delete_one(self._storage, schema, key, expected, document)
                 except DocmapError as error:
                     error.key = key if error.key is None else error.key
                     return error

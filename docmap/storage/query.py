@@ -24,6 +24,7 @@ from docmap.query.conditions import Condition
 from docmap.query.nodes import conjunction
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.chain import BaseQueryAdapter
+from docmap.storage.deleting import delete_matching
 from docmap.storage.journal import Tally, report
 from docmap.storage.loading import load_record, load_records
 
@@ -138,7 +139,7 @@ class Query(BaseQueryAdapter[T]):
     def delete(self) -> int:
         """Delete every match; returns how many there were."""
         self._unsliced("delete")
-        return self._run("delete", execute.delete)
+        return self._run("delete", delete_matching)
 
     def explain(self) -> Explanation:
         """How the query runs: natively or not, by which index, what stays residual and why."""
