@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from docmap.schema.annotations import BigInt, Index, Indexed, Precision, Stored
     from docmap.schema.converters import ConverterManager, converters
     from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, Query
+    from docmap.storage.journal import Command, on_command
     from docmap.values import ObjectId, uuid7
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "BaseQueryAdapter",
     "BaseStorageAdapter",
     "BigInt",
+    "Command",
     "Condition",
     "ConverterManager",
     "CorruptStore",
@@ -90,6 +92,7 @@ __all__ = [
     "connect",
     "converters",
     "field",
+    "on_command",
     "path",
     "reference",
     "storage",
@@ -105,6 +108,7 @@ _HOMES = {
     "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "Precision", "Stored"),
     "docmap.schema.converters": ("ConverterManager", "converters"),
     "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "Query"),
+    "docmap.storage.journal": ("Command", "on_command"),
     "docmap.values": ("ObjectId", "uuid7"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,6 +18,7 @@ from docmap.query.paths import Path, getter
 from docmap.schema.annotations import Index
 from docmap.schema.codec import Codec
 from docmap.schema.compile import compile_model
+from docmap.schema.events import NO_EVENTS, Events
 from docmap.schema.indexes import BoundIndex, annotated_indexes, bind_index
 from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
@@ -49,6 +50,9 @@ class Schema:
     """Run the model's own validators on loading too."""
     scopes: tuple[Callable[[], Node], ...] = ()
     """What every read of the class is narrowed by, asked anew for each: bound conditions."""
+
+    events: Events = NO_EVENTS
+    """The hooks of the class."""
 
     names: Root = field(init=False, repr=False)
     """Where the names of a query start."""

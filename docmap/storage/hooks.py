@@ -20,6 +20,7 @@ from docmap.query.paths import Path, getter
 from docmap.schema.converters import ConverterManager, converters
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
+from docmap.storage.journal import Listeners
 from docmap.storage.writes import (
     ANY,
     NEW,
@@ -50,6 +51,7 @@ class Hooks:
     def __init__(self) -> None:
         self._mutex = threading.RLock()
         self.scans_seen: set[tuple[str, str]] = set()
+        self.listeners = Listeners()
 
     # -- the store itself
 

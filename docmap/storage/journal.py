@@ -1,14 +1,18 @@
-"""What a storage writes to the logger `docmap`: each operation, slow ones, large unindexed scans.
+"""What is told of each operation: a line for the logger `docmap`, a Command for who listens.
 
-A line names engine, collection, plan, time in milliseconds and count; never a value or a
-credential.
+Both name engine, collection, plan, time and count; never a value or a credential. Slow operations
+and large unindexed scans are warnings.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from docmap.errors import DocmapError
 
@@ -20,15 +24,101 @@ logger = logging.getLogger("docmap")
 _SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One operation that ended, as `on_command` tells it; it holds no value that was stored.
+
+    Times are seconds. What of `seconds` is neither `queue` nor `decode` nor `engine` is the
+    program's own hooks.
+    """
+
+    storage: Any = field(repr=False, compare=False)
+    """The storage that was asked."""
+    engine: str
+    """Its URL scheme: `sqlite`."""
+    collection: str
+    name: str
+    """What was asked: `get`, `save`, `find`, `count`, ..."""
+    plan: str
+    """The shape of the condition, without operands; `by key` where there was none."""
+    residual: str
+    """The part of the condition that docmap filtered itself; empty if all of it was native."""
+    count: int
+    """How many documents were read, written or deleted."""
+    failure: str
+    """The class of the exception that ended it; empty if it did not fail."""
+    seconds: float
+    queue: float
+    """Waiting for a lock or a connection, where the engine knows."""
+    engine_seconds: float
+    """In the engine, filtering what it cannot do natively included."""
+    decode: float
+    """Between documents and the form in which they are stored, either way."""
+
+    @property
+    def native(self) -> bool:
+        """True if the engine ran the whole condition."""
+        return not self.residual
+
+
+Listener = Callable[[Command], object]
+
+
+class Listeners:
+    """Who is told of commands: of one storage, or of all."""
+
+    __slots__ = ("_lock", "all")
+
+    def __init__(self) -> None:
+        self.all: tuple[Listener, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` from now on; the function returned ends that."""
+        if not callable(listener):
+            raise TypeError(f"on_command takes a function, not {type(listener).__name__}")
+        told = partial(listener)  # one of its own for each call, to be found again
+        with self._lock:
+            self.all = (*self.all, told)
+        return partial(self._remove, told)
+
+    def _remove(self, told: Listener) -> None:
+        with self._lock:
+            self.all = tuple(one for one in self.all if one is not told)
+
+
+everywhere = Listeners()
+
+
+def on_command(listener: Listener, /) -> Callable[[], None]:
+    """Call `listener` with a Command after each operation of every storage; gives what ends that.
+
+    It is called in the thread of the operation, which waits for it. What it raises is logged and
+    changes nothing; operations of its own are not told. `db.on_command` is about one storage.
+    """
+    return everywhere.add(listener)
+
+
+class _Running(threading.local):
+    """What happens in a thread: the operation that is timed, if somebody listens."""
+
+    tally: Tally | None = None
+    telling: bool = False
+
+
+_running = _Running()
+
+
 class Tally:
     """The count of one operation, set by it, the seconds it spent in the storage, its failure."""
 
-    __slots__ = ("count", "failure", "seconds")
+    __slots__ = ("aside", "count", "decode", "failure", "queue", "seconds")
 
     def __init__(self) -> None:
         self.count = 0
         self.seconds = 0.0
         self.failure = ""
+        self.queue = self.decode = self.aside = 0.0
 
     @property
     def outcome(self) -> str:
@@ -42,7 +132,7 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
     A class, because a generator would cost a read by key a tenth of its time.
     """
 
-    __slots__ = ("_collection", "_name", "_start", "_storage")
+    __slots__ = ("_collection", "_name", "_outer", "_start", "_storage", "_timed")
 
     def __init__(self, storage: Lifecycle, collection: str, name: str) -> None:
         super().__init__()
@@ -52,11 +142,16 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
         self._name = name
 
     def __enter__(self) -> Self:
+        self._timed = bool(everywhere.all or self._storage.listeners.all)
+        if self._timed:
+            self._outer, _running.tally = _running.tally, self
         self._start = perf_counter()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.seconds = perf_counter() - self._start
+        if self._timed:
+            _running.tally = self._outer
         if error is not None:
             self.failure = type(error).__name__
         if isinstance(error, DocmapError):
@@ -74,6 +169,8 @@ def report(
     large = tally.seconds * _SCANNED_AT_MOST >= storage.scan_documents
     if plan is not None and large and storage.is_open:
         _warn_of_scan(storage, plan)
+    if everywhere.all or storage.listeners.all:
+        _tell(storage, collection, name, tally, plan)
     level = logging.WARNING if slow else logging.DEBUG
     if logger.isEnabledFor(level):
         logger.log(
@@ -89,13 +186,93 @@ def report(
         )
 
 
-def _shape(plan: Plan | None) -> str:
+def _tell(storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Plan | None) -> None:
+    """Give the Command of an operation to all who listen, unless one of them caused it."""
+    if _running.telling:
+        return
+    outer = _running.tally
+    if outer is not None:
+        outer.aside += tally.seconds
+    parts = tally.queue + tally.decode + tally.aside
+    command = Command(
+        storage=storage,
+        engine=storage.scheme,
+        collection=collection,
+        name=name,
+        plan=_condition(plan),
+        residual=_residual(plan),
+        count=tally.count,
+        failure=tally.failure,
+        seconds=tally.seconds,
+        queue=tally.queue,
+        engine_seconds=max(0.0, tally.seconds - parts),
+        decode=tally.decode,
+    )
+    _running.telling = True
+    try:
+        for listener in (*everywhere.all, *storage.listeners.all):
+            try:
+                listener(command)
+            except Exception as error:
+                logger.exception("a listener of on_command failed with %s", type(error).__name__)
+    finally:
+        _running.telling = False
+
+
+class attending:  # noqa: N801 - as operation
+    """Lets waiting, decoding and hooks in the block count for an operation that is timed apart."""
+
+    __slots__ = ("_outer", "_tally", "_timed")
+
+    def __init__(self, storage: Lifecycle, tally: Tally) -> None:
+        self._timed = bool(everywhere.all or storage.listeners.all)
+        self._tally = tally
+
+    def __enter__(self) -> None:
+        if self._timed:
+            self._outer, _running.tally = _running.tally, self._tally
+
+    def __exit__(self, *exception: object) -> None:
+        if self._timed:
+            _running.tally = self._outer
+
+
+def waited(seconds: float) -> None:
+    """Called by an adapter that had to wait for a lock or a connection."""
+    if _running.tally is not None:
+        _running.tally.queue += seconds
+
+
+def decoded(seconds: float) -> None:
+    """Called where documents were decoded or encoded within an operation."""
+    if _running.tally is not None:
+        _running.tally.decode += seconds
+
+
+def timed() -> bool:
+    """True if somebody wants to know how long the parts of the current operation take."""
+    return _running.tally is not None
+
+
+def _condition(plan: Plan | None) -> str:
     if plan is None:
         return "by key"
     from docmap.query.text import text
 
-    shape = text(plan.request.condition)
-    return shape if plan.residual is None else f"{shape} [residual: {text(plan.residual)}]"
+    return text(plan.request.condition)
+
+
+def _residual(plan: Plan | None) -> str:
+    if plan is None or plan.residual is None:
+        return ""
+    from docmap.query.text import text
+
+    return text(plan.residual)
+
+
+def _shape(plan: Plan | None) -> str:
+    residual = _residual(plan)
+    return f"{_condition(plan)} [residual: {residual}]" if residual else _condition(plan)
 
 
 def _warn_of_scan(storage: Lifecycle, plan: Plan) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, Self
 
 from docmap.errors import AlreadyConnected, NotConnected
 from docmap.schema.schema import Schema
 from docmap.storage.hooks import Hooks
+from docmap.storage.journal import Listener
 from docmap.storage.options import read_options
 from docmap.storage.url import URL
 
@@ -115,6 +117,13 @@ class Lifecycle(Hooks):
     def same(self, other: object) -> bool:
         """True if both are one storage, perhaps with other options."""
         return isinstance(other, Lifecycle) and other._mutex is self._mutex
+
+    def on_command(self, listener: Listener, /) -> Callable[[], None]:
+        """Call `listener` with a Command after each operation of this storage.
+
+        Returns the function that ends that. See `docmap.on_command`.
+        """
+        return self.listeners.add(listener)
 
     # -- for the modules beside this one
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from time import perf_counter
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from docmap.errors import (
     DocumentNotFound,
@@ -25,8 +25,11 @@ from docmap.query.nodes import conjunction
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.deleting import delete_matching
-from docmap.storage.journal import Tally, report
+from docmap.storage.journal import Tally, attending, report
 from docmap.storage.loading import load_record, load_records
+
+if TYPE_CHECKING:
+    from docmap.storage.base import BaseStorageAdapter
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -183,17 +186,23 @@ class Query(BaseQueryAdapter[T]):
     def _run(self, name: str, action: Callable[[Any, Plan], R]) -> R:
         plan, tally = self._plan(), Tally()
         start = perf_counter()
-        result = action(self._storage, plan)
-        tally.seconds = perf_counter() - start
-        tally.count = len(result) if isinstance(result, list) else int(result)  # type: ignore[call-overload]
-        report(self._storage, self._request.schema.collection, name, tally, plan)
+        try:
+            with attending(self._storage, tally):
+                result = action(self._storage, plan)
+            tally.count = len(result) if isinstance(result, list) else int(result)  # type: ignore[call-overload]
+        except BaseException as error:
+            tally.failure = type(error).__name__
+            raise
+        finally:
+            tally.seconds = perf_counter() - start
+            report(self._storage, self._request.schema.collection, name, tally, plan)
         return result
 
     def _documents(self) -> Iterator[T]:
         self._asked = None
         plan, tally = self._plan(), Tally()
         schema, storage = self._request.schema, self._storage
-        found = _timed(lambda: execute.records(storage, plan), tally)
+        found = _timed(storage, lambda: execute.records(storage, plan), tally)
         try:
             if self._raw:
                 yield from (schema.codec.tree(data) for batch in found for data, _ in batch)
@@ -201,6 +210,9 @@ class Query(BaseQueryAdapter[T]):
                 yield from load_records(schema, storage, found)
             else:
                 yield from self._lenient(found)
+        except Exception as error:
+            tally.failure = type(error).__name__
+            raise
         finally:
             found.close()
             report(storage, schema.collection, "find", tally, plan)
@@ -218,13 +230,16 @@ class Query(BaseQueryAdapter[T]):
 _FIRST, _BATCH = 32, 512
 
 
-def _timed(search: Callable[[], Iterator[Record]], tally: Tally) -> Any:
+def _timed(
+    storage: BaseStorageAdapter, search: Callable[[], Iterator[Record]], tally: Tally
+) -> Any:
     """The records in batches, their number and the time spent on them noted; closes the stream."""
     start = perf_counter()
     found, size = search(), _FIRST
     try:
         while True:
-            batch = list(islice(found, size))
+            with attending(storage, tally):
+                batch = list(islice(found, size))
             tally.seconds += perf_counter() - start
             if not batch:
                 return
