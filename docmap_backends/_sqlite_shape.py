@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from docmap.schema.schema import Schema
+from docmap.schema.stamps import stamp_fields
 from docmap.schema.types import UNTYPED, walk
 from docmap.schema.wire import TEXT_READERS
 from docmap.values import INT_MAX, INT_MIN, MISSING, decimal_key
@@ -29,8 +30,11 @@ def path_text(segments: tuple[Any, ...]) -> str:
 
 @lru_cache(maxsize=256)
 def declared_shape(schema: Schema) -> Mapping[str, str]:
-    """The paths of a class's scalars that nested models lead to, with their types."""
-    return {
+    """The paths of a class's scalars that nested models lead to, with their types; its stamps."""
+    stamps = {
+        path_text((name,)): field.type.kind for name, field in stamp_fields(schema.stamps).items()
+    }
+    return stamps | {
         path_text(path): kind.kind
         for path, kind in walk(schema.root)
         if kind.kind in _TYPED or (kind.kind in UNTYPED and not reachable(path))

@@ -28,6 +28,7 @@ from docmap.schema.diagnose import (
 )
 from docmap.schema.readers import Readers, to_wire
 from docmap.schema.shape import Shape
+from docmap.schema.stamps import Stamps, prefix_of, stamped, without
 from docmap.schema.types import FieldType
 from docmap.schema.wire import Reader, untagged
 from docmap.schema.writers import Change, noted
@@ -48,16 +49,30 @@ class Codec:
         "_moments",
         "_nested",
         "_overlapping",
+        "_prefix",
         "_recheck",
         "_root",
+        "_stamps",
+        "_strict",
         "_to_json",
         "_validate",
         "collection",
     )
 
-    def __init__(self, collection: str, root: FieldType, *, recheck: bool) -> None:
+    def __init__(
+        self,
+        collection: str,
+        root: FieldType,
+        *,
+        recheck: bool,
+        stamps: Stamps = (),
+        strict: bool = False,
+    ) -> None:
+        """`strict`: the model takes, or refuses, fields that it does not declare."""
         self.collection = collection
         self._root = root
+        self._stamps, self._prefix = dict(stamps), prefix_of(stamps)
+        self._strict = strict and bool(stamps)
         self._model: Any = root.annotation if root.kind == "model" else None
         self._recheck = recheck
         self._fields: Mapping[str, Reader | None] = Readers().fields(root)
@@ -88,10 +103,12 @@ class Codec:
             noted.changes = outer
         if changes or self._recheck:
             self._align(document, data, changes)
-        return data
+        if self._strict:
+            self._check_extra(document)
+        return stamped(self._prefix, data)
 
     def dump(self, document: Any) -> bytes:
-        """`encode` for a model's document, which is left as it is."""
+        """`encode` for a model's document, which is left as it is; without the stamps."""
         try:
             data = self._to_json(document, by_alias=True, warnings="error")
         except (PydanticSerializationError, RecursionError) as error:
@@ -117,6 +134,8 @@ class Codec:
         """
         if self._model is None:
             return self.tree(data)
+        if self._strict:
+            data = without(self._prefix, self._stamps, data)
         try:
             return self._validate(data)
         except ValidationError as error:
@@ -215,6 +234,14 @@ class Codec:
                 collection=self.collection,
                 field=field,
             ) from error
+
+    def _check_extra(self, document: Any) -> None:
+        """Refuse an extra field that would stand beside the stamp of the same name."""
+        for name in self._stamps:
+            if name in (document.__pydantic_extra__ or ()):
+                raise self._refused(
+                    ((name,), "is a name that docmap itself writes: choose another")
+                )
 
     def _refuse_subclasses(self, document: Any) -> None:
         fault = find_subclass(document, self._root)

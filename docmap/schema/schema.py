@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
@@ -23,6 +23,7 @@ from docmap.schema.indexes import BoundIndex, annotated_indexes, bind_index
 from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
 from docmap.schema.resolve import Root
+from docmap.schema.stamps import Stamps, stamp_fields
 from docmap.schema.types import ANY, Field, FieldType
 from docmap.values import MAX_INDEX_BYTES, MAX_KEY_BYTES, ObjectId, Unportable, normal, portable
 
@@ -53,6 +54,8 @@ class Schema:
 
     events: Events = NO_EVENTS
     """The hooks of the class."""
+    stamps: Stamps = ()
+    """What docmap writes into each record beside the fields: constants by storage name."""
 
     names: Root = field(init=False, repr=False)
     """Where the names of a query start."""
@@ -74,6 +77,21 @@ class Schema:
             return True
         scope = self.scope()
         return matches(scope, self.codec.tree(data, roots(scope)))
+
+    def resolve(self, data: bytes | str) -> tuple[Schema, bytes | str]:
+        """The schema of the class that a record is of, and the record as that class now has it.
+
+        Raises InvalidRecord for a record of a class or of a version that nobody knows here.
+        """
+        return self, data
+
+    @property
+    def decode(self) -> Callable[[bytes | str], Any]:
+        """What makes documents of records, each of its own class and upgraded, for one read.
+
+        The classes of a family may be others at the next. It raises InvalidRecord.
+        """
+        return self.codec.decode
 
     def key_value(self, key: Any) -> Any:
         """A key as a logical value. Raises InvalidValue if it is no key of this collection."""
@@ -208,6 +226,7 @@ def typed(  # noqa: PLR0913 - a class keyword each
     indexes: Iterable[Index] = (),
     unknown: Unknown = "keep",
     validates: bool = False,
+    stamps: Stamps = (),
 ) -> Schema:
     """The schema of a document class. Raises InvalidModel where the class cannot work."""
     check_collection(collection)
@@ -222,14 +241,16 @@ def typed(  # noqa: PLR0913 - a class keyword each
             "str, int, UUID, ObjectId, date or datetime",
             field=key,
         )
-    names = Root(model.__name__, collection, root, key)
+    extended = replace(root, fields={**stamp_fields(stamps), **root.fields})
+    names = Root(model.__name__, collection, extended, key)
     found: dict[str, BoundIndex] = {}
     for index in (*annotated_indexes(model, model.__name__), *indexes):
         if not isinstance(index, Index):
             raise InvalidModel(f"indexes of {model.__name__} takes Index(...), not {index!r}")
         bound = bind_index(index, names)
         found[bound.name] = bound
-    codec = Codec(collection, root, recheck=compiled.recheck)
+    strict = unknown == "forbid" or root.extra
+    codec = Codec(collection, root, recheck=compiled.recheck, stamps=stamps, strict=strict)
     return Schema(
         model.__name__,
         collection,
@@ -241,4 +262,5 @@ def typed(  # noqa: PLR0913 - a class keyword each
         tuple(found.values()),
         unknown,
         validates,
+        stamps=stamps,
     )

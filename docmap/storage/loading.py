@@ -66,12 +66,16 @@ def attach(document: Any, storage: BaseStorageAdapter, revision: int, data: byte
 
 
 def load_record(schema: Schema, storage: BaseStorageAdapter, record: Record) -> Any:
-    """The document of a record. Raises InvalidRecord if it does not fit its class."""
+    """The document of a record, of its own class in the family and upgraded to its version.
+
+    Raises InvalidRecord if it does not fit that class.
+    """
     data, revision = record
     try:
-        document = schema.codec.decode(data)
-        if schema.validates:
-            document = _validated(schema, document)
+        member, current = schema.resolve(data)
+        document = member.codec.decode(current)
+        if member.validates:
+            document = _validated(member, document)
     except InvalidRecord as error:
         _locate(error, schema, storage, data)
         raise
@@ -130,7 +134,7 @@ def load_records(
     schema: Schema, storage: BaseStorageAdapter, batches: Iterable[list[Record]]
 ) -> Iterator[Any]:
     """The documents of records that come in batches, streamed."""
-    decode, typed = schema.codec.decode, schema.model is not None and not schema.validates
+    decode, typed = schema.decode, schema.model is not None and not schema.validates
     set_state, state = object.__setattr__, State
     for batch in batches:
         documents = []

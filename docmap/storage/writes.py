@@ -34,11 +34,18 @@ def first_revision() -> int:
 
 
 def keep_unknown(schema: Schema, stored: bytes | str, data: bytes) -> bytes:
-    """`data` with the stored fields that the model does not know, at every level of models."""
+    """`data` with the stored fields that the model does not know, at every level of models.
+
+    Stamps are not the model's, and yet known: those of `data` hold.
+    """
     if schema.model is None or schema.unknown == "drop":
         return data
     old = from_json(stored)
-    if type(old) is not dict or not _has_unknown(old, schema.root):
+    if type(old) is not dict:
+        return data
+    for name, _ in schema.stamps:
+        old.pop(name, None)
+    if not _has_unknown(old, schema.root):
         return data
     new = from_json(data)
     _carry(old, new, schema.root)
