@@ -39,29 +39,38 @@ if TYPE_CHECKING:
     )
     from docmap.model.document import Document
     from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
+    from docmap.query.aggregates import Aggregate, Avg, Collect, Count, First, Last, Max, Min, Sum
     from docmap.query.lookups import LookupManager, reference
+    from docmap.query.rows import AggregateRow
     from docmap.schema.annotations import BigInt, Index, Indexed, Precision, Stored
     from docmap.schema.converters import ConverterManager, converters
-    from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, Query
+    from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, GroupedQuery, Query
     from docmap.storage.journal import Command, on_command
     from docmap.values import ObjectId, uuid7
 
 __all__ = [
+    "Aggregate",
+    "AggregateRow",
     "AlreadyConnected",
+    "Avg",
     "BaseQueryAdapter",
     "BaseStorageAdapter",
     "BigInt",
+    "Collect",
     "Command",
     "Condition",
     "ConverterManager",
     "CorruptStore",
+    "Count",
     "DataProcessorDoesNotExist",
     "DocmapError",
     "Document",
     "DocumentNotFound",
     "DuplicateKey",
     "FieldExpression",
+    "First",
     "ForeignStore",
+    "GroupedQuery",
     "Index",
     "Indexed",
     "InvalidConfig",
@@ -69,9 +78,12 @@ __all__ = [
     "InvalidQuery",
     "InvalidRecord",
     "InvalidValue",
+    "Last",
     "LookupManager",
     "LookupProcessorDoesNotExist",
     "Mapped",
+    "Max",
+    "Min",
     "MultipleFound",
     "NoStorage",
     "NotConnected",
@@ -86,6 +98,7 @@ __all__ = [
     "StorageFull",
     "StoreLocked",
     "Stored",
+    "Sum",
     "Unsupported",
     "col",
     "configure",
@@ -104,10 +117,22 @@ _HOMES = {
     "docmap.config": ("configure", "connect", "unconfigure"),
     "docmap.model.document": ("Document",),
     "docmap.model.fields": ("Condition", "FieldExpression", "Mapped", "Q", "col", "field", "path"),
+    "docmap.query.aggregates": (
+        "Aggregate",
+        "Avg",
+        "Collect",
+        "Count",
+        "First",
+        "Last",
+        "Max",
+        "Min",
+        "Sum",
+    ),
     "docmap.query.lookups": ("LookupManager", "reference"),
+    "docmap.query.rows": ("AggregateRow",),
     "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "Precision", "Stored"),
     "docmap.schema.converters": ("ConverterManager", "converters"),
-    "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "Query"),
+    "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "GroupedQuery", "Query"),
     "docmap.storage.journal": ("Command", "on_command"),
     "docmap.values": ("ObjectId", "uuid7"),
 }

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from docmap.query.aggregates import Grouping
+from docmap.query.groups import Row
 from docmap.query.managers import LookupManager
 from docmap.query.nodes import And, Not, Or
 from docmap.query.order import OrderTerm
@@ -36,6 +38,15 @@ class NativeQuery(NamedTuple):
     order: tuple[OrderTerm, ...] = ()
     offset: int = 0
     limit: int | None = None
+
+
+class NativeAggregate(NamedTuple):
+    """What an engine is asked to aggregate: a condition, an order, keys and functions."""
+
+    condition: Any
+    order: tuple[OrderTerm, ...]
+    """Empty unless a function depends on it."""
+    grouping: Grouping
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,10 @@ class Engine(Protocol):
     def _count(self, schema: Schema, condition: Any) -> int: ...
 
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any: ...
+
+    def _aggregate(self, schema: Schema, asked: NativeAggregate) -> Iterable[Row] | None: ...
+
+    def _explain_aggregate(self, schema: Schema, asked: NativeAggregate) -> EnginePlan | None: ...
 
     def _delete_matching(self, schema: Schema, condition: Any) -> int: ...
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from docmap.plan.aggregate import explained
 from docmap.plan.engine import Engine, EnginePlan
 from docmap.plan.plan import Plan
+from docmap.query.aggregates import Grouping
 from docmap.query.nodes import TRUE
 from docmap.query.text import order_text, text
 
@@ -14,7 +16,8 @@ class Explanation:
     """How a query runs: `str()` for people, `.data` for programs.
 
     `.data` has `engine`, `collection`, `condition`, `native` (whether all of it), `residual`,
-    `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`.
+    `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`;
+    of groups `aggregate` (keys and functions) and `aggregate_native`.
     """
 
     __slots__ = ("data",)
@@ -47,6 +50,9 @@ class Explanation:
             place = "cut by the engine" if data["slice_native"] else "cut by docmap"
             end = "" if data["limit"] is None else data["offset"] + data["limit"]
             lines.append(f"  slice     [{data['offset']}:{end}]  ({place})")
+        if data["aggregate"]:
+            place = "by the engine" if data["aggregate_native"] else "by docmap, from its records"
+            lines.append(f"  groups    {data['aggregate']}  ({place})")
         if data["statement"]:
             lines.append(f"  statement {data['statement']}")
         lines.extend(f"  engine    {line}" for line in data["detail"])
@@ -56,10 +62,14 @@ class Explanation:
         return f"<Explanation {self.data['collection']} on {self.data['engine']}>"
 
 
-def explain(engine: Engine, plan: Plan) -> Explanation:
+def explain(engine: Engine, plan: Plan, grouping: Grouping | None = None) -> Explanation:
     """The explanation of a plan, with the engine's own account of it."""
     request = plan.request
-    own = EnginePlan(scan=False) if request.empty else engine._explain(request.schema, plan.native)
+    native = None if grouping is None else explained(engine, plan, grouping)
+    if request.empty:
+        own = EnginePlan(scan=False)
+    else:
+        own = native or engine._explain(request.schema, plan.native)
     residual = plan.residual
     return Explanation(
         {
@@ -80,8 +90,16 @@ def explain(engine: Engine, plan: Plan) -> Explanation:
             "statement": own.statement,
             "detail": list(own.detail),
             "empty": request.empty,
+            "aggregate": "" if grouping is None else _grouping_text(grouping),
+            "aggregate_native": native is not None,
         }
     )
+
+
+def _grouping_text(grouping: Grouping) -> str:
+    keys = ", ".join(key.reading.text for key in grouping.keys)
+    terms = ", ".join(term.text for term in grouping.terms)
+    return ": ".join(part for part in (f"by {keys}" if keys else "", terms) if part)
 
 
 def _reach(data: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from docmap.errors import DocmapError, Unsupported
-from docmap.plan.engine import EnginePlan, NativeQuery, Record
+from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery, Record
+from docmap.query.groups import Row
 from docmap.query.managers import LookupManager
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path, getter
@@ -184,6 +185,18 @@ class Hooks:
 
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         """The values at `path` of the records that match, repeats allowed; None: not natively."""
+        return None
+
+    def _aggregate(self, schema: Schema, asked: NativeAggregate) -> Iterable[Row] | None:
+        """The groups in any order, each its keys and then its results; None if not natively.
+
+        Without keys all documents are one group, even if there are none. `Groups` makes the groups
+        of columns that the engine reads; `docmap.query.groups.aggregate` is the meaning.
+        """
+        return None
+
+    def _explain_aggregate(self, schema: Schema, asked: NativeAggregate) -> EnginePlan | None:
+        """How `_aggregate` would run; None exactly where that gives None."""
         return None
 
     def _delete_matching(self, schema: Schema, condition: Any) -> int:

@@ -17,14 +17,19 @@ from docmap.errors import (
     ScanRefused,
 )
 from docmap.plan import execute
+from docmap.plan.aggregate import groups
 from docmap.plan.engine import Record
 from docmap.plan.explain import Explanation, explain
 from docmap.plan.plan import Plan, Request, make
+from docmap.query.aggregates import Aggregate, Grouping
 from docmap.query.conditions import Condition
+from docmap.query.groups import Row
 from docmap.query.nodes import conjunction
+from docmap.query.rows import AggregateRow
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.deleting import delete_matching
+from docmap.storage.grouping import GroupedQuery
 from docmap.storage.journal import Tally, attending, report
 from docmap.storage.loading import load_record, load_records
 
@@ -144,10 +149,32 @@ class Query(BaseQueryAdapter[T]):
         self._unsliced("delete")
         return self._run("delete", delete_matching)
 
+    def aggregate(self, /, **functions: Aggregate) -> AggregateRow:
+        """Results over all documents, as a named tuple: `aggregate(n=Count(), sum=Sum("total"))`.
+
+        Sees the slice. Raises InvalidQuery for an unknown place and for one that a function has no
+        meaning for, InvalidValue where a result is no value that docmap gives.
+        """
+        return GroupedQuery(self, (), {}).aggregate(**functions)[0]
+
+    def group_by(self, /, *places: Any, **named: Any) -> GroupedQuery:
+        """Groups of documents that have the same values: `group_by("status", "at__year")`.
+
+        A keyword names the key in the result: `group_by(country="customer.country")`. Null and
+        missing are one group, with the key None. `aggregate` of what is returned adds results.
+        """
+        return GroupedQuery(self, places, named)
+
+    def _groups(self, grouping: Grouping) -> builtins.list[Row]:
+        return self._run("aggregate", lambda engine, plan: groups(engine, plan, grouping))
+
     def explain(self) -> Explanation:
         """How the query runs: natively or not, by which index, what stays residual and why."""
+        return self._explain(None)
+
+    def _explain(self, grouping: Grouping | None) -> Explanation:
         self._storage.check_open()
-        return explain(self._storage, make(self._storage, self._scoped()))
+        return explain(self._storage, make(self._storage, self._scoped()), grouping)
 
     def __len__(self) -> int:
         # In `list(query)` CPython asks for the length as a hint, in the very instruction that made
