@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from docmap.config import configure, connect, unconfigure
     from docmap.errors import (
         AlreadyConnected,
+        BulkError,
         CorruptStore,
         DataProcessorDoesNotExist,
         DocmapError,
@@ -56,6 +57,7 @@ __all__ = [
     "BaseQueryAdapter",
     "BaseStorageAdapter",
     "BigInt",
+    "BulkError",
     "Collect",
     "Command",
     "Condition",

@@ -12,6 +12,7 @@ DocmapError
 ├── DocumentNotFound (KeyError)
 ├── MultipleFound
 ├── DuplicateKey                         a key or a unique index is taken
+├── BulkError                            some documents of an unordered bulk call failed
 ├── StaleDocument                        somebody else wrote the document since it was loaded
 ├── InvalidRecord                        a stored record that does not fit its class
 ├── InvalidConfig                        an unknown scheme, option or alias, a missing extra
@@ -34,7 +35,7 @@ credentials unless the environment variable `DOCMAP_DEBUG` is `1`.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def shown(value: object) -> str:
@@ -46,12 +47,21 @@ def _debugging() -> bool:
     return os.environ.get("DOCMAP_DEBUG") == "1"
 
 
+class Failure(NamedTuple):
+    """A document of a bulk call that failed: its place in the call from 0, its key, and why."""
+
+    position: int
+    key: Any
+    error: Exception
+
+
 class DocmapError(Exception):
     """The root: catch this to catch whatever docmap raises by itself.
 
     Attributes (None where they do not apply): `engine` (the URL scheme), `collection`, `field`
-    (a dotted path), `key`, `index`, `fields`, `path` (a file), `suggestions`, `plan`, `done` (how
-    many documents of a bulk call were written).
+    (a dotted path), `key`, `index`, `fields`, `path` (a file), `suggestions`, `plan`. Of a bulk
+    call: `done` (how many documents were written), `written` (their keys), `position` (the place
+    of the one that failed, from 0) and `failed` (those that failed, each a `Failure`).
     """
 
     engine: str | None = None
@@ -64,6 +74,9 @@ class DocmapError(Exception):
     suggestions: tuple[str, ...] = ()
     plan: Any = None
     done: int | None = None
+    position: int | None = None
+    written: tuple[Any, ...] = ()
+    _failed: tuple[Failure, ...] = ()
 
     def __init__(self, message: str, **attributes: Any) -> None:
         super().__init__(message)
@@ -72,6 +85,17 @@ class DocmapError(Exception):
             if not hasattr(DocmapError, name):
                 raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
             setattr(self, name, value)
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """The documents of a bulk call that failed; of an ordered one the one that ended it."""
+        if self._failed or self.position is None:
+            return self._failed
+        return (Failure(self.position, self.key, self),)
+
+    @failed.setter
+    def failed(self, failures: tuple[Failure, ...]) -> None:
+        self._failed = failures
 
     def __str__(self) -> str:
         if self.key is None or not _debugging():
@@ -127,6 +151,10 @@ class MultipleFound(DocmapError):
 
 class DuplicateKey(DocmapError):
     """The key, or the values of the unique index `index` over `fields`, are taken."""
+
+
+class BulkError(DocmapError):
+    """Some documents of a bulk call with `ordered=False` failed; `failed` says which and why."""
 
 
 class StaleDocument(DocmapError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pydantic_core import from_json
@@ -15,6 +15,7 @@ from docmap.errors import (
     DuplicateKey,
     InvalidRecord,
     InvalidValue,
+    StorageError,
 )
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
@@ -127,6 +128,25 @@ class SQLiteWriting(SQLiteReading):
         if failure is not None:
             raise failure
         return revisions
+
+    def _save_each(self, schema: Schema, writes: Sequence[Write]) -> Iterator[int | DocmapError]:
+        if all(write.expected == NEW for write in writes):
+            with suppress(DuplicateKey):  # one by one shows whose
+                return iter(self._insert_batch(schema, writes))
+        return iter(self._each(schema, writes))
+
+    def _each(self, schema: Schema, writes: Sequence[Write]) -> list[int | DocmapError]:
+        results: list[int | DocmapError] = []
+        with self._writing(schema) as connection:
+            for write in writes:
+                try:
+                    with self._writing(schema):
+                        results.append(self._store(connection, schema, write))
+                except StorageError:
+                    raise
+                except DocmapError as error:
+                    results.append(error)
+        return results
 
     def _store(self, connection: sqlite3.Connection, schema: Schema, write: Write) -> int:
         table = self._writable(connection, schema)

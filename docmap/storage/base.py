@@ -163,24 +163,39 @@ class BaseStorageAdapter(Lifecycle):
             return save_document(self, document, ANY)
 
     @overload
-    def insert_many(self, documents: Iterable[Any], /, *, batch_size: int = BATCH) -> list[Any]: ...
+    def insert_many(
+        self, documents: Iterable[Any], /, *, batch_size: int = BATCH, ordered: bool = True
+    ) -> list[Any]: ...
     @overload
     def insert_many(
-        self, model: Any, rows: Iterable[Mapping[str, Any]], /, *, batch_size: int = BATCH
+        self,
+        model: Any,
+        rows: Iterable[Mapping[str, Any]],
+        /,
+        *,
+        batch_size: int = BATCH,
+        ordered: bool = True,
     ) -> list[Any]: ...
-    def insert_many(self, model: Any, rows: Any = ..., /, *, batch_size: int = BATCH) -> list[Any]:
+    def insert_many(
+        self, model: Any, rows: Any = ..., /, *, batch_size: int = BATCH, ordered: bool = True
+    ) -> list[Any]:
         """Store many new documents, or dicts as documents of a class; their keys.
 
         Stops at the first that fails; earlier ones stay, unless inside a transaction. The error's
         `done` says how many were written. Two with one key in a list are refused before any is.
+
+        With `ordered=False` every document is tried, and BulkError says which were written
+        (`written`) and which failed and why (`failed`).
         """
         if rows is not ...:
-            return save_rows(self, model, rows, size=batch_size)
-        return save_documents(self, model, insert=True, size=batch_size)
+            return save_rows(self, model, rows, size=batch_size, ordered=ordered)
+        return save_documents(self, model, insert=True, size=batch_size, ordered=ordered)
 
-    def save_many(self, documents: Iterable[Any], /, *, batch_size: int = BATCH) -> list[Any]:
+    def save_many(
+        self, documents: Iterable[Any], /, *, batch_size: int = BATCH, ordered: bool = True
+    ) -> list[Any]:
         """`save` for many documents in batches; their keys. Fails as `insert_many` does."""
-        return save_documents(self, documents, insert=False, size=batch_size)
+        return save_documents(self, documents, insert=False, size=batch_size, ordered=ordered)
 
     @overload
     def delete(self, document: Any, /) -> bool: ...
@@ -203,9 +218,11 @@ class BaseStorageAdapter(Lifecycle):
             tally.count = int(deleted)
             return deleted
 
-    def delete_many(self, documents: Iterable[Any], /, *, batch_size: int = BATCH) -> int:
+    def delete_many(
+        self, documents: Iterable[Any], /, *, batch_size: int = BATCH, ordered: bool = True
+    ) -> int:
         """`delete` for many documents; how many. Fails as `insert_many` does."""
-        return delete_documents(self, documents, size=batch_size)
+        return delete_documents(self, documents, size=batch_size, ordered=ordered)
 
     def reload(self, document: Any, /) -> None:
         """Bring a document up to date with what is stored. Raises DocumentNotFound."""

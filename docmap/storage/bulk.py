@@ -1,14 +1,23 @@
-"""Many documents in one call: in order, in batches, up to the first that fails."""
+"""Many documents in one call, in batches: up to the first that fails, or all that can be."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from docmap.errors import DocmapError, DuplicateKey, InvalidValue, StaleDocument
+from docmap.errors import (
+    BulkError,
+    DocmapError,
+    DuplicateKey,
+    Failure,
+    InvalidValue,
+    StorageError,
+)
 from docmap.schema.schema import Schema
 from docmap.storage.deleting import delete_one
 from docmap.storage.journal import operation
@@ -26,10 +35,15 @@ P = TypeVar("P")
 
 
 def save_rows(
-    storage: BaseStorageAdapter, model: Any, rows: Iterable[Mapping[str, Any]], *, size: int
+    storage: BaseStorageAdapter,
+    model: Any,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    size: int,
+    ordered: bool = True,
 ) -> list[Any]:
     """Store dicts as new documents of one class, or of an untyped collection; their keys."""
-    schema, bulk = schema_of(model), _Bulk(storage, "insert_many", size)
+    schema, bulk = schema_of(model), _Bulk(storage, "insert_many", size, ordered=ordered)
     if isinstance(rows, (list, tuple)):
         bulk.refuse_repeats([(schema, rows)])
 
@@ -38,14 +52,20 @@ def save_rows(
         return document, prepare(storage, schema, document, NEW)
 
     bulk.save(schema, rows, built)
+    bulk.finish(schema.collection)
     return bulk.keys
 
 
 def save_documents(
-    storage: BaseStorageAdapter, documents: Iterable[Any], *, insert: bool, size: int
+    storage: BaseStorageAdapter,
+    documents: Iterable[Any],
+    *,
+    insert: bool,
+    size: int,
+    ordered: bool = True,
 ) -> list[Any]:
     """Store documents, those of one class in a row together; their keys."""
-    bulk = _Bulk(storage, "insert_many" if insert else "save_many", size)
+    bulk = _Bulk(storage, "insert_many" if insert else "save_many", size, ordered=ordered)
     if isinstance(documents, (list, tuple)):
         bulk.refuse_repeats(_runs(documents))
     for schema, run in _runs(documents):
@@ -55,16 +75,20 @@ def save_documents(
             return document, prepare(storage, schema, document, expected)
 
         bulk.save(schema, run, prepared)
+    bulk.finish()
     return bulk.keys
 
 
-def delete_documents(storage: BaseStorageAdapter, documents: Iterable[Any], *, size: int) -> int:
+def delete_documents(
+    storage: BaseStorageAdapter, documents: Iterable[Any], *, size: int, ordered: bool = True
+) -> int:
     """Delete stored documents, each over the revision that it was loaded with; how many."""
-    bulk = _Bulk(storage, "delete_many", size)
+    bulk = _Bulk(storage, "delete_many", size, ordered=ordered)
     if isinstance(documents, (list, tuple)):
         bulk.refuse_repeats(_runs(documents))
     for schema, run in _runs(documents):
         bulk.delete(schema, run)
+    bulk.finish()
     return len(bulk.keys)
 
 
@@ -73,9 +97,11 @@ def _runs(documents: Iterable[Any]) -> Iterator[tuple[Schema, Iterable[Any]]]:
 
 
 class _Bulk:
-    """One call: what it has written so far, and the keys that it has seen."""
+    """One call: what it has written so far, what failed, and the keys that it has seen."""
 
-    def __init__(self, storage: BaseStorageAdapter, name: str, size: int) -> None:
+    def __init__(
+        self, storage: BaseStorageAdapter, name: str, size: int, *, ordered: bool = True
+    ) -> None:
         if size < 1:
             raise InvalidValue("batch_size must be at least 1")
         storage.check_open()
@@ -83,6 +109,9 @@ class _Bulk:
         self._storage = storage
         self._name = name
         self._size = size
+        self._ordered = ordered
+        self._failed: list[Failure] = []
+        self._taken = 0
         self._seen: dict[str, set[Any]] = {}
 
     def refuse_repeats(self, runs: Iterable[tuple[Schema, Iterable[Any]]]) -> None:
@@ -92,8 +121,10 @@ class _Bulk:
         """
         seen: dict[str, set[Any]] = {}
         for schema, documents in runs:
-            keys = [key for one in documents if (key := _given_key(schema, one)) is not None]
-            self._check_keys(schema, keys, seen)
+            given = [_given_key(schema, one) for one in documents]
+            self._check_keys(schema, given, self._taken, seen)
+            self._taken += len(given)
+        self._taken = 0
 
     def save(
         self,
@@ -102,15 +133,15 @@ class _Bulk:
         prepared: Callable[[Any], tuple[Any, Write]],
     ) -> None:
         """Store the documents of one class, in batches."""
-        with operation(self._storage, schema.collection, self._name) as tally:
+        with operation(self._storage, schema.collection, self._name) as tally, self._telling():
             before = len(self.keys)
             self._storage.prepare_collection(schema)
             try:
-                for batch, failure in _batches(documents, prepared, self._size):
+                for batch in self._batches(schema, documents, prepared):
                     with collection_suspended:
-                        self._check_keys(schema, [write.key for _, write in batch], self._seen)
+                        self._refuse_seen(schema, batch, [write.key for _, write in batch.ready])
                         self._write(schema, batch)
-                    self._stop_at(failure)
+                    self._stop_at(batch.failure)
             finally:
                 tally.count = len(self.keys) - before
 
@@ -121,33 +152,85 @@ class _Bulk:
         def prepared(document: Any) -> tuple[Any, tuple[Any, int]]:
             return document, deletion(storage, schema, document)
 
-        with operation(storage, schema.collection, self._name) as tally:
+        with operation(storage, schema.collection, self._name) as tally, self._telling():
             before = len(self.keys)
             try:
-                for batch, failure in _batches(documents, prepared, self._size):
-                    self._check_keys(schema, [key for _, (key, _) in batch], self._seen)
-                    self._stop_at(self._deleted(schema, batch) or failure)
+                for batch in self._batches(schema, documents, prepared):
+                    self._refuse_seen(schema, batch, [key for _, (key, _) in batch.ready])
+                    self._stop_at(self._deleted(schema, batch) or batch.failure)
             finally:
                 tally.count = len(self.keys) - before
 
-    def _write(self, schema: Schema, batch: list[tuple[Any, Write]]) -> None:
+    def finish(self, collection: str | None = None) -> None:
+        """Raise BulkError if some of the documents of an unordered call failed."""
+        if not self._failed:
+            return
+        self._failed.sort(key=lambda failure: failure.position)
+        counts = Counter(type(failure.error).__name__ for failure in self._failed)
+        kinds = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+        first = self._failed[0]
+        what = "deleted" if self._name == "delete_many" else "written"
+        message = (
+            f"{len(self._failed):,} of {self._taken:,} documents were not {what}: {kinds}; all "
+            f"others were. The first, at position {first.position}: {first.error}"
+        )
+        raise BulkError(
+            message,
+            engine=self._storage.scheme,
+            collection=collection or getattr(first.error, "collection", None),
+            done=len(self.keys),
+            written=tuple(self.keys),
+            failed=tuple(self._failed),
+        ) from first.error
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """An error that ends the call says what was written before it, and what failed."""
+        try:
+            yield
+        except DocmapError as error:
+            error.done = len(self.keys)
+            error.written = tuple(self.keys)
+            if self._failed:
+                error.failed = tuple(self._failed)
+            raise
+
+    # -- writing a batch
+
+    def _write(self, schema: Schema, batch: _Batch[tuple[Any, Write]]) -> None:
         storage = self._storage
-        writes = [write for _, write in batch]
+        writes = [write for _, write in batch.ready]
         if not writes:
+            return
+        if not self._ordered:
+            self._write_each(schema, batch, writes)
             return
         try:
             revisions = storage._save_many(schema, writes)
         except DocmapError as error:
             done = error.done or 0
-            if isinstance(error, (DuplicateKey, StaleDocument)):
-                self._note_written(schema, batch[:done])
+            if not isinstance(error, StorageError):
+                self._note_written(schema, batch.ready[:done])
                 error.key = writes[done].key if error.key is None else error.key
+                error.position = batch.positions[done]
             self.keys += [write.key for write in writes[:done]]
-            error.done = len(self.keys)
             raise
-        for (document, write), revision in zip(batch, revisions, strict=True):
+        for (document, write), revision in zip(batch.ready, revisions, strict=True):
             stored(storage, schema, document, revision, write)
         self.keys += [write.key for write in writes]
+
+    def _write_each(
+        self, schema: Schema, batch: _Batch[tuple[Any, Write]], writes: list[Write]
+    ) -> None:
+        results = self._storage._save_each(schema, writes)
+        for position, (document, write), result in zip(
+            batch.positions, batch.ready, results, strict=True
+        ):
+            if isinstance(result, DocmapError):
+                self._fail(position, write.key, result)
+            else:
+                stored(self._storage, schema, document, result, write)
+                self.keys.append(write.key)
 
     def _note_written(self, schema: Schema, batch: list[tuple[Any, Write]]) -> None:
         """Those before the one that failed are stored; their revisions are in the storage only."""
@@ -159,42 +242,146 @@ class _Bulk:
                 stored(self._storage, schema, document, found[write.key][1], write)
 
     def _deleted(
-        self, schema: Schema, batch: list[tuple[Any, tuple[Any, int]]]
+        self, schema: Schema, batch: _Batch[tuple[Any, tuple[Any, int]]]
     ) -> DocmapError | None:
         """Delete up to the first that fails, and give its error: what was deleted shall stay."""
         with self._storage.all_or_nothing():
-            for document, (key, expected) in batch:
+            for position, (document, (key, expected)) in zip(
+                batch.positions, batch.ready, strict=True
+            ):
                 try:
                     delete_one(self._storage, schema, key, expected, document)
+                except StorageError:
+                    raise
                 except DocmapError as error:
                     error.key = key if error.key is None else error.key
-                    return error
-                self.keys.append(key)
+                    if self._ordered:
+                        error.position = position
+                        return error
+                    self._fail(position, key, error)
+                else:
+                    self.keys.append(key)
         return None
 
-    def _stop_at(self, failure: DocmapError | None) -> None:
+    # -- failures
+
+    def _fail(self, position: int, key: Any, error: Exception) -> None:
+        """Gather a failure of an unordered call."""
+        if isinstance(error, DocmapError):
+            error.engine = error.engine or self._storage.scheme
+            error.key = key if error.key is None else error.key
+            error.position = position
+        self._failed.append(Failure(position, key, error))
+
+    def _stop_at(self, failure: Exception | None) -> None:
         if failure is not None:
-            failure.done = len(self.keys)
             raise failure
 
-    def _check_keys(self, schema: Schema, keys: list[Any], seen: dict[str, set[Any]]) -> None:
-        """Refuse keys that are there twice, or were seen before in the call."""
+    def _refuse_seen(self, schema: Schema, batch: _Batch[Any], keys: list[Any]) -> None:
+        """Refuse what has a key that came before; of an unordered call only that, not the rest."""
+        if self._ordered:
+            self._check_keys(schema, keys, batch.positions[0] if keys else 0, self._seen)
+            return
+        before = self._seen.setdefault(schema.collection, set())
+        repeated = set()
+        for index, key in enumerate(keys):
+            if key in before:
+                self._fail(batch.positions[index], key, self._twice(schema, key))
+                repeated.add(index)
+            before.add(key)
+        if repeated:
+            kept = [index for index in range(len(keys)) if index not in repeated]
+            batch.ready[:] = [batch.ready[index] for index in kept]
+            batch.positions[:] = [batch.positions[index] for index in kept]
+
+    def _check_keys(
+        self, schema: Schema, keys: list[Any], start: int, seen: dict[str, set[Any]]
+    ) -> None:
+        """Refuse keys that are there twice, or were seen before in the call; None is no key."""
         before, fresh = seen.setdefault(schema.collection, set()), set(keys)
         if len(fresh) == len(keys) and before.isdisjoint(fresh):
             before |= fresh
+            before.discard(None)
             return
-        for key in keys:
+        for position, key in enumerate(keys, start):
+            if key is None:
+                continue
             if key in before:
-                raise DuplicateKey(
-                    f"two of the documents for {schema.collection} have the same key: "
-                    f"{len(self.keys)} before them were written, and nothing after",
-                    engine=self._storage.scheme,
-                    collection=schema.collection,
-                    key=key,
-                    fields=(schema.key,),
-                    done=len(self.keys),
-                )
+                error = self._twice(schema, key)
+                error.position = position
+                raise error
             before.add(key)
+
+    def _twice(self, schema: Schema, key: Any) -> DuplicateKey:
+        after = ", and nothing after" if self._ordered else ""
+        return DuplicateKey(
+            f"two of the documents for {schema.collection} have the same key: {len(self.keys)} "
+            f"before them were written{after}",
+            engine=self._storage.scheme,
+            collection=schema.collection,
+            key=key,
+            fields=(schema.key,),
+            done=len(self.keys),
+        )
+
+    # -- batches
+
+    def _batches(
+        self, schema: Schema, items: Iterable[T], prepared: Callable[[T], P]
+    ) -> Iterator[_Batch[P]]:
+        """Batches of what is ready to be written, and the error of the item that ended the last.
+
+        What comes before a bad item is written whatever the size of a batch, so the error is kept
+        until it is. An unordered call gathers it and goes on.
+        """
+        iterator = iter(items)
+        failure: Exception | None = None
+        while failure is None:
+            chunk: list[T] = []
+            try:
+                for item in islice(iterator, self._size):
+                    chunk.append(item)  # noqa: PERF402 - what came before a failure is kept
+            except DocmapError as error:
+                error.position = self._taken + len(chunk)
+                failure = error
+            ready, positions, bad = self._prepared(schema, chunk, prepared)
+            failure = bad or failure
+            if ready or failure:
+                yield _Batch(ready, positions, failure)
+            if len(chunk) < self._size:
+                return
+
+    def _prepared(
+        self, schema: Schema, chunk: list[T], prepared: Callable[[T], P]
+    ) -> tuple[list[P], list[int], Exception | None]:
+        """What is ready of a chunk, its positions in the call, and the failure that ends it."""
+        ready: list[P] = []
+        start, skipped = self._taken, set()
+        with collection_suspended:  # not while the items come, which may take long
+            for position, item in enumerate(chunk, start):
+                try:
+                    ready.append(prepared(item))
+                except StorageError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a hook may raise anything
+                    if self._ordered:
+                        if isinstance(error, DocmapError):
+                            error.position = position
+                        self._taken = position + 1
+                        return ready, list(range(start, position)), error
+                    self._fail(position, _given_key(schema, item), error)
+                    skipped.add(position)
+        self._taken += len(chunk)
+        every = range(start, self._taken)
+        return ready, [p for p in every if p not in skipped] if skipped else list(every), None
+
+
+class _Batch(NamedTuple, Generic[P]):
+    """What is ready to be written, where it stood in the call, and what ended it."""
+
+    ready: list[P]
+    positions: list[int]
+    failure: Exception | None
 
 
 def _given_key(schema: Schema, document: Any) -> Any:
@@ -202,33 +389,3 @@ def _given_key(schema: Schema, document: Any) -> Any:
     held = document if isinstance(document, Mapping) else getattr(document, "__dict__", {})
     key = held.get(schema.key)
     return key if isinstance(key, (str, int, date, UUID, ObjectId)) else None
-
-
-def _batches(
-    items: Iterable[T], prepared: Callable[[T], P], size: int
-) -> Iterator[tuple[list[P], DocmapError | None]]:
-    """Batches of what is ready to be written, and the error of the item that ended the last one.
-
-    What comes before a bad item is written whatever the size of a batch, so the error is kept until
-    it is.
-    """
-    iterator = iter(items)
-    failure: DocmapError | None = None
-    while failure is None:
-        chunk: list[T] = []
-        ready: list[P] = []
-        try:
-            for item in islice(iterator, size):
-                chunk.append(item)  # noqa: PERF402 - what came before a failure is kept
-        except DocmapError as error:
-            failure = error
-        try:
-            with collection_suspended:  # not while the items come, which may take long
-                for item in chunk:
-                    ready.append(prepared(item))  # noqa: PERF401 - as above
-        except DocmapError as error:
-            failure = error
-        if ready or failure:
-            yield ready, failure
-        if len(ready) < size:
-            return

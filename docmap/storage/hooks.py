@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-from docmap.errors import DocmapError, Unsupported
+from docmap.errors import DocmapError, StorageError, Unsupported
 from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery, Record
 from docmap.query.groups import Row
 from docmap.query.managers import LookupManager
@@ -156,6 +156,20 @@ class Hooks:
                 error.done = len(revisions)
                 raise
         return revisions
+
+    def _save_each(self, schema: Schema, writes: Sequence[Write]) -> Iterator[int | DocmapError]:
+        """Store documents, each by itself: its new revision, or the error that it failed with.
+
+        What is given is stored for good, or as good as the transaction that is open. Raises
+        StorageError where the engine itself failed.
+        """
+        for write in writes:
+            try:
+                yield self._save(schema, write)
+            except StorageError:
+                raise
+            except DocmapError as error:
+                yield error
 
     def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
         """Delete one document; True if it was there. Raises StaleDocument for a newer revision."""
