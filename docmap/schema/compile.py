@@ -160,7 +160,7 @@ class Compiler:
     def _alias(
         self, alias: Any, metadata: tuple[Any, ...], where: str, discriminator: Any
     ) -> FieldType:
-        key = _key(alias)
+        key = key_of(alias)
         if key in self.scope.aliases:
             return self.untyped()
         with self.within(aliases=self.scope.aliases | {key}):
@@ -217,6 +217,15 @@ class Compiler:
             )
         return None
 
+    @property
+    def definitions(self) -> Mapping[str, cs.CoreSchema]:
+        """The schemas of the types that contain themselves, by the names they are referred to."""
+        return self._definitions
+
+    def _key(self, annotation: Any) -> Any:
+        """What tells the types with a name apart, of which each is made once."""
+        return key_of(annotation)
+
     def _named(
         self,
         annotation: Any,
@@ -224,7 +233,7 @@ class Compiler:
         make: Callable[[dict[str, Field]], FieldType],
     ) -> FieldType:
         """A type with a name: made once, and it may contain itself."""
-        key = _key(annotation)
+        key = self._key(annotation)
         made = self._made.get(key)
         if made is not None:
             if key in self._open:
@@ -345,7 +354,7 @@ class Compiler:
         return Field(name, stored, kind, required=False), with_default(kind.core, info)
 
 
-def _key(annotation: Any) -> Any:
+def key_of(annotation: Any) -> Any:
     """What tells types with a name apart; their arguments may have metadata without a hash."""
     try:
         hash(annotation)

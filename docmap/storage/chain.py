@@ -17,6 +17,7 @@ from docmap.query.order import OrderTerm
 from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
 from docmap.schema.schema import Schema
+from docmap.storage.viewing import Viewing
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -28,13 +29,14 @@ OnInvalid = Literal["raise", "skip"] | Callable[[InvalidRecord], None]
 class BaseQueryAdapter(Generic[T]):
     """The chain: each call gives a new query, checked against the model at once."""
 
-    __slots__ = ("_invalid", "_raw", "_request", "_storage")
+    __slots__ = ("_invalid", "_raw", "_request", "_storage", "_view")
 
     def __init__(self, storage: BaseStorageAdapter, schema: Schema) -> None:
         self._storage = storage
         self._request = Request(schema, allow_scan=storage.allow_scan)
         self._invalid: OnInvalid = "raise"
         self._raw = False
+        self._view: Viewing | None = None
 
     def where(self, /, *conditions: Condition | bool, **lookups: Any) -> Self:
         """Only documents for which all of the conditions and keyword lookups hold.
@@ -154,6 +156,7 @@ class BaseQueryAdapter(Generic[T]):
     def _with(self, **changes: Any) -> Self:
         query = type(self).__new__(type(self))
         query._storage, query._invalid, query._raw = self._storage, self._invalid, self._raw
+        query._view = self._view
         query._request = self._request._replace(**changes) if changes else self._request
         return query
 

@@ -77,14 +77,14 @@ def load_record(schema: Schema, storage: BaseStorageAdapter, record: Record) -> 
         if member.validates:
             document = _validated(member, document)
     except InvalidRecord as error:
-        _locate(error, schema, storage, data)
+        locate(error, schema, storage, data)
         raise
     if schema.model is not None:
         attach(document, storage, revision, data)
     return document
 
 
-def _locate(
+def locate(
     error: InvalidRecord, schema: Schema, storage: BaseStorageAdapter, data: bytes | str
 ) -> None:
     """Note where the record is that does not fit: its key is in storage though not in a message."""
@@ -153,7 +153,7 @@ def load_records(
                 unfit = error
         yield from documents
         if unfit is not None:
-            _locate(unfit, schema, storage, batch[len(documents)][0])
+            locate(unfit, schema, storage, batch[len(documents)][0])
             raise unfit
 
 

@@ -24,7 +24,7 @@ from docmap.plan.plan import Plan, Request, make
 from docmap.query.aggregates import Aggregate, Grouping
 from docmap.query.conditions import Condition
 from docmap.query.groups import Row
-from docmap.query.nodes import conjunction
+from docmap.query.nodes import TRUE, conjunction
 from docmap.query.rows import AggregateRow
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.chain import BaseQueryAdapter
@@ -32,12 +32,14 @@ from docmap.storage.deleting import delete_matching
 from docmap.storage.grouping import GroupedQuery
 from docmap.storage.journal import Tally, attending, report
 from docmap.storage.loading import load_record, load_records
+from docmap.storage.viewing import viewing
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 T = TypeVar("T")
 R = TypeVar("R")
+V = TypeVar("V")
 
 
 class Query(BaseQueryAdapter[T]):
@@ -75,6 +77,23 @@ class Query(BaseQueryAdapter[T]):
         """The stored values as plain dicts under their storage names, not checked."""
         query: Any = self._with()
         query._raw = True
+        return query  # type: ignore[no-any-return]
+
+    def view(self, other: type[V], /) -> Query[V]:
+        """The same records as instances of another class, which takes only the fields it names.
+
+        A pydantic model, dataclass, TypedDict, named tuple or msgspec Struct; a document class over
+        the same collection gives partial documents, whose save leaves all other fields as they are.
+        Names are the document's; its validators do not run. Conditions, order, values and counts
+        are those of the query. Raises InvalidQuery for a field that the documents do not have, and
+        for one of a type that cannot be read from what is stored.
+        """
+        query: Any = self._with()
+        try:
+            query._view, query._raw = viewing(self._request.schema, other), False
+        except InvalidQuery as error:
+            self._about(error)
+            raise
         return query  # type: ignore[no-any-return]
 
     def list(self) -> builtins.list[T]:
@@ -192,9 +211,12 @@ class Query(BaseQueryAdapter[T]):
     def _scoped(self) -> Request:
         """The request within what the class sees at all."""
         request = self._request
-        if not request.schema.scopes:
+        scopes = [request.schema.scope()] if request.schema.scopes else []
+        if self._view is not None and (scope := self._view.scope()) is not TRUE:
+            scopes.append(scope)
+        if not scopes:
             return request
-        return request._replace(condition=conjunction(request.schema.scope(), request.condition))
+        return request._replace(condition=conjunction(*scopes, request.condition))
 
     def _plan(self) -> Plan:
         self._storage.check_open()
@@ -234,7 +256,10 @@ class Query(BaseQueryAdapter[T]):
             if self._raw:
                 yield from (schema.codec.tree(data) for batch in found for data, _ in batch)
             elif self._invalid == "raise":
-                yield from load_records(schema, storage, found)
+                view = self._view
+                yield from (
+                    view.many(storage, found) if view else load_records(schema, storage, found)
+                )
             else:
                 yield from self._lenient(found)
         except Exception as error:
@@ -248,7 +273,8 @@ class Query(BaseQueryAdapter[T]):
         schema, storage = self._request.schema, self._storage
         for record in chain.from_iterable(found):
             try:
-                yield load_record(schema, storage, record)
+                view = self._view
+                yield view.one(storage, record) if view else load_record(schema, storage, record)
             except InvalidRecord as error:
                 if callable(self._invalid):
                     self._invalid(error)

@@ -1,0 +1,113 @@
+"""Records seen through another class: by a view, or by the schema of a document class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from docmap.errors import InvalidQuery, InvalidRecord
+from docmap.plan.engine import Record
+from docmap.query.nodes import TRUE, Node
+from docmap.schema.schema import Schema
+from docmap.schema.views import View, view_of
+from docmap.storage.loading import (
+    collection_suspended,
+    load_record,
+    load_records,
+    locate,
+    schema_of,
+)
+
+if TYPE_CHECKING:
+    from docmap.storage.base import BaseStorageAdapter
+
+_KEPT: Final = 512
+
+
+class Viewing:
+    """How the records of one class become instances of another."""
+
+    def __init__(self, schema: Schema, view: View) -> None:
+        self._schema = schema
+        self._decode = view.decode
+
+    def scope(self) -> Node:
+        """What the other class narrows every read by."""
+        return TRUE
+
+    def one(self, storage: BaseStorageAdapter, record: Record) -> Any:
+        """The instance for a record. Raises InvalidRecord if it does not fit."""
+        try:
+            return self._decode(record[0])
+        except InvalidRecord as error:
+            locate(error, self._schema, storage, record[0])
+            raise
+
+    def many(self, storage: BaseStorageAdapter, batches: Iterable[list[Record]]) -> Iterator[Any]:
+        """The instances for records that come in batches, streamed."""
+        decode = self._decode
+        for batch in batches:
+            made: list[Any] = []
+            unfit: InvalidRecord | None = None
+            with collection_suspended:
+                try:
+                    for data, _ in batch:
+                        made.append(decode(data))
+                except InvalidRecord as error:
+                    unfit = error
+            yield from made
+            if unfit is not None:
+                locate(unfit, self._schema, storage, batch[len(made)][0])
+                raise unfit
+
+
+class _DocumentViewing(Viewing):
+    """A document class over the same collection: partial documents, which can be saved back."""
+
+    def __init__(self, schema: Schema, view: View, target: Schema) -> None:
+        super().__init__(schema, view)
+        self._target = target
+
+    def scope(self) -> Node:
+        return self._target.scope()
+
+    def one(self, storage: BaseStorageAdapter, record: Record) -> Any:
+        return load_record(self._target, storage, record)
+
+    def many(self, storage: BaseStorageAdapter, batches: Iterable[list[Record]]) -> Iterator[Any]:
+        return load_records(self._target, storage, batches)
+
+
+def viewing(schema: Schema, other: Any) -> Viewing:
+    """How records of a schema become instances of another class.
+
+    Raises InvalidQuery if its fields cannot come from the documents, or, for a document class, if
+    it could not save them back: another collection, another key, other names in storage.
+    """
+    return _made(schema, other, view_of(schema, other))
+
+
+@lru_cache(maxsize=_KEPT)
+def _made(schema: Schema, other: Any, view: View) -> Viewing:
+    if not hasattr(other, "__docmap_schema__"):
+        return Viewing(schema, view)
+    target = schema_of(other)
+    if target.collection != schema.collection:
+        raise InvalidQuery(
+            f"{target.name} is stored in {target.collection!r} and {schema.name} in "
+            f"{schema.collection!r}: give {target.name} collection={schema.collection!r} so that "
+            "its documents can be saved back, or view through a plain pydantic model",
+            collection=schema.collection,
+        )
+    names = {field: stored for field, _, stored in view.renamed}
+    if target.key_field.stored != schema.key_field.stored:
+        names.setdefault(f"{target.name}.{target.key}", schema.key_field.stored)
+    for field, stored in names.items():
+        raise InvalidQuery(
+            f"{field} is stored as {stored!r} by {schema.name}: annotate it with "
+            f"Stored({stored!r}), else {target.name} could not be saved back",
+            collection=schema.collection,
+            field=field.partition(".")[2],
+        )
+    return _DocumentViewing(schema, view, target)
