@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from docmap.model.document import Document
     from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
+    from docmap.model.hooks import after, before
     from docmap.query.aggregates import Aggregate, Avg, Collect, Count, First, Last, Max, Min, Sum
     from docmap.query.lookups import LookupManager, reference
     from docmap.query.rows import AggregateRow
@@ -102,6 +103,8 @@ __all__ = [
     "Stored",
     "Sum",
     "Unsupported",
+    "after",
+    "before",
     "col",
     "configure",
     "connect",
@@ -130,6 +133,7 @@ _HOMES = {
         "Min",
         "Sum",
     ),
+    "docmap.model.hooks": ("after", "before"),
     "docmap.query.lookups": ("LookupManager", "reference"),
     "docmap.query.rows": ("AggregateRow",),
     "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "Precision", "Stored"),

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined, from_json
 from docmap.errors import InvalidModel, NoStorage
 from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
 from docmap.model.expressions import field
+from docmap.model.hooks import events_of
 from docmap.model.metaclass import DocumentMeta
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
@@ -84,7 +85,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
         check_fields(cls, cls.model_fields)
         _refuse_family(cls)
         _complete_key(cls, getattr(cls, DECLARATION))
-        if cls.__pydantic_complete__ and not getattr(cls, DECLARATION).abstract:
+        if getattr(cls, DECLARATION).abstract:
+            events_of(cls)
+        elif cls.__pydantic_complete__:
             schema_of_class(cls)
 
     # -- the key and the state
@@ -222,6 +225,7 @@ def schema_of_class(cls: Any) -> Schema:
             indexes=declared.indexes,
             unknown=declared.unknown,  # type: ignore[arg-type]
             validates=declared.load == "validate",
+            events=events_of(cls),
         )
         setattr(cls, SCHEMA, made)
     return made

@@ -16,8 +16,9 @@ class Explanation:
     """How a query runs: `str()` for people, `.data` for programs.
 
     `.data` has `engine`, `collection`, `condition`, `native` (whether all of it), `residual`,
-    `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`;
-    of groups `aggregate` (keys and functions) and `aggregate_native`.
+    `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`,
+    `loads` (those of `update` and `delete` that load each document, for its hooks); of groups
+    `aggregate` (keys and functions) and `aggregate_native`.
     """
 
     __slots__ = ("data",)
@@ -55,6 +56,8 @@ class Explanation:
             lines.append(f"  groups    {data['aggregate']}  ({place})")
         if data["statement"]:
             lines.append(f"  statement {data['statement']}")
+        if data["loads"]:
+            lines.append(f"  hooks     {', '.join(data['loads'])} load each document for its hooks")
         lines.extend(f"  engine    {line}" for line in data["detail"])
         return "\n".join(lines)
 
@@ -92,6 +95,7 @@ def explain(engine: Engine, plan: Plan, grouping: Grouping | None = None) -> Exp
             "empty": request.empty,
             "aggregate": "" if grouping is None else _grouping_text(grouping),
             "aggregate_native": native is not None,
+            "loads": [],
         }
     )
 

@@ -32,23 +32,21 @@ class Hook:
 class Events:
     """The hooks of one class by when and name, those of its bases first."""
 
-    __slots__ = ("_hooks", "_names")
+    __slots__ = ("_hooks", "names")
 
     def __init__(self, hooks: Mapping[tuple[When, str], tuple[Hook, ...]] | None = None) -> None:
         self._hooks = dict(hooks or {})
-        self._names = frozenset(name for _, name in self._hooks)
+        self.names = frozenset(name for _, name in self._hooks)
+        """The events that some hook is for."""
 
     def has(self, *names: str) -> bool:
         """True if there is a hook, before or after, for one of the events."""
-        return not self._names.isdisjoint(names)
+        return not self.names.isdisjoint(names)
 
     def fire(self, when: When, name: str, document: Any, storage: Any = None) -> None:
         """Call the hooks for an event in turn; what one raises ends it and passes as it is."""
         for hook in self._hooks.get((when, name), ()):
             run(hook, when, name, document, storage)
-
-    def __bool__(self) -> bool:
-        return bool(self._hooks)
 
 
 NO_EVENTS: Final = Events()

@@ -227,6 +227,7 @@ def typed(  # noqa: PLR0913 - a class keyword each
     unknown: Unknown = "keep",
     validates: bool = False,
     stamps: Stamps = (),
+    events: Events = NO_EVENTS,
 ) -> Schema:
     """The schema of a document class. Raises InvalidModel where the class cannot work."""
     check_collection(collection)
@@ -263,4 +264,5 @@ def typed(  # noqa: PLR0913 - a class keyword each
         unknown,
         validates,
         stamps=stamps,
+        events=events,
     )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
-from uuid import UUID
 
 from docmap.errors import (
     BulkError,
@@ -20,11 +18,18 @@ from docmap.errors import (
 )
 from docmap.schema.schema import Schema
 from docmap.storage.deleting import delete_one
+from docmap.storage.firing import after_writes, fire
 from docmap.storage.journal import operation
 from docmap.storage.loading import collection_suspended, schema_of
-from docmap.storage.saving import build, deletion, expected_revision, prepare, stored
-from docmap.storage.writes import NEW, Write
-from docmap.values import ObjectId
+from docmap.storage.saving import (
+    build,
+    deletion,
+    expected_revision,
+    given_key,
+    prepare,
+    stored,
+)
+from docmap.storage.writes import NEW, Write, given_twice
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -121,7 +126,7 @@ class _Bulk:
         """
         seen: dict[str, set[Any]] = {}
         for schema, documents in runs:
-            given = [_given_key(schema, one) for one in documents]
+            given = [given_key(schema, one) for one in documents]
             self._check_keys(schema, given, self._taken, seen)
             self._taken += len(given)
         self._taken = 0
@@ -157,7 +162,8 @@ class _Bulk:
             try:
                 for batch in self._batches(schema, documents, prepared):
                     self._refuse_seen(schema, batch, [key for _, (key, _) in batch.ready])
-                    self._stop_at(self._deleted(schema, batch) or batch.failure)
+                    failed = self._deleted(schema, batch)
+                    self._stop_at(failed or batch.failure)
             finally:
                 tally.count = len(self.keys) - before
 
@@ -214,23 +220,28 @@ class _Bulk:
                 error.key = writes[done].key if error.key is None else error.key
                 error.position = batch.positions[done]
             self.keys += [write.key for write in writes[:done]]
+            after_writes(storage, schema, batch.ready[:done])
             raise
         for (document, write), revision in zip(batch.ready, revisions, strict=True):
             stored(storage, schema, document, revision, write)
         self.keys += [write.key for write in writes]
+        after_writes(storage, schema, batch.ready)
 
     def _write_each(
         self, schema: Schema, batch: _Batch[tuple[Any, Write]], writes: list[Write]
     ) -> None:
-        results = self._storage._save_each(schema, writes)
+        storage, done = self._storage, []
+        results = storage._save_each(schema, writes)
         for position, (document, write), result in zip(
             batch.positions, batch.ready, results, strict=True
         ):
             if isinstance(result, DocmapError):
                 self._fail(position, write.key, result)
             else:
-                stored(self._storage, schema, document, result, write)
+                stored(storage, schema, document, result, write)
                 self.keys.append(write.key)
+                done.append((document, write))
+        after_writes(storage, schema, done)
 
     def _note_written(self, schema: Schema, batch: list[tuple[Any, Write]]) -> None:
         """Those before the one that failed are stored; their revisions are in the storage only."""
@@ -243,39 +254,50 @@ class _Bulk:
 
     def _deleted(
         self, schema: Schema, batch: _Batch[tuple[Any, tuple[Any, int]]]
-    ) -> DocmapError | None:
+    ) -> Exception | None:
         """Delete up to the first that fails, and give its error: what was deleted shall stay."""
+        failure: Exception | None = None
+        deleted: list[Any] = []
         with self._storage.all_or_nothing():
             for position, (document, (key, expected)) in zip(
                 batch.positions, batch.ready, strict=True
             ):
                 try:
-                    delete_one(self._storage, schema, key, expected, document)
+                    delete_one(self._storage, schema, key, expected, document, announce=False)
                 except StorageError:
                     raise
-                except DocmapError as error:
-                    error.key = key if error.key is None else error.key
+                except Exception as error:  # noqa: BLE001 - a hook may raise anything
                     if self._ordered:
-                        error.position = position
-                        return error
+                        failure = self._placed(position, key, error)
+                        break
                     self._fail(position, key, error)
                 else:
                     self.keys.append(key)
-        return None
+                    deleted.append(document)
+        for document in deleted:
+            fire(self._storage, schema, "after", "delete", document)
+        return failure
 
     # -- failures
 
     def _fail(self, position: int, key: Any, error: Exception) -> None:
         """Gather a failure of an unordered call."""
+        self._failed.append(Failure(position, key, self._placed(position, key, error)))
+
+    def _placed(self, position: int, key: Any, error: Exception) -> Exception:
+        """The error of one document, with its place in the call."""
         if isinstance(error, DocmapError):
             error.engine = error.engine or self._storage.scheme
             error.key = key if error.key is None else error.key
             error.position = position
-        self._failed.append(Failure(position, key, error))
+        return error
 
     def _stop_at(self, failure: Exception | None) -> None:
-        if failure is not None:
-            raise failure
+        if failure is None:
+            return
+        if not isinstance(failure, DocmapError):  # a hook's own
+            failure.add_note(f"docmap: {len(self.keys)} documents of {self._name} came before it")
+        raise failure
 
     def _refuse_seen(self, schema: Schema, batch: _Batch[Any], keys: list[Any]) -> None:
         """Refuse what has a key that came before; of an unordered call only that, not the rest."""
@@ -313,16 +335,9 @@ class _Bulk:
             before.add(key)
 
     def _twice(self, schema: Schema, key: Any) -> DuplicateKey:
-        after = ", and nothing after" if self._ordered else ""
-        return DuplicateKey(
-            f"two of the documents for {schema.collection} have the same key: {len(self.keys)} "
-            f"before them were written{after}",
-            engine=self._storage.scheme,
-            collection=schema.collection,
-            key=key,
-            fields=(schema.key,),
-            done=len(self.keys),
-        )
+        error = given_twice(schema, key, len(self.keys), ordered=self._ordered)
+        error.engine = self._storage.scheme
+        return error
 
     # -- batches
 
@@ -369,7 +384,7 @@ class _Bulk:
                             error.position = position
                         self._taken = position + 1
                         return ready, list(range(start, position)), error
-                    self._fail(position, _given_key(schema, item), error)
+                    self._fail(position, given_key(schema, item), error)
                     skipped.add(position)
         self._taken += len(chunk)
         every = range(start, self._taken)
@@ -382,10 +397,3 @@ class _Batch(NamedTuple, Generic[P]):
     ready: list[P]
     positions: list[int]
     failure: Exception | None
-
-
-def _given_key(schema: Schema, document: Any) -> Any:
-    """The key of a document or a dict that is not checked yet; None if it has no usable one."""
-    held = document if isinstance(document, Mapping) else getattr(document, "__dict__", {})
-    key = held.get(schema.key)
-    return key if isinstance(key, (str, int, date, UUID, ObjectId)) else None

@@ -21,6 +21,7 @@ from docmap.query.paths import Path, getter
 from docmap.schema.converters import ConverterManager, converters
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
+from docmap.storage.firing import StorageHooks
 from docmap.storage.journal import Listeners
 from docmap.storage.writes import (
     ANY,
@@ -53,6 +54,7 @@ class Hooks:
         self._mutex = threading.RLock()
         self.scans_seen: set[tuple[str, str]] = set()
         self.listeners = Listeners()
+        self.hooks = StorageHooks()
 
     # -- the store itself
 

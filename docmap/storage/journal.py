@@ -237,6 +237,21 @@ class attending:  # noqa: N801 - as operation
             _running.tally = self._outer
 
 
+class aside:  # noqa: N801 - as operation
+    """Leaves the block, which is the program's, out of the engine's time."""
+
+    __slots__ = ("_before", "_start", "_tally")
+
+    def __enter__(self) -> None:
+        self._tally = _running.tally
+        if self._tally is not None:
+            self._before, self._start = self._tally.aside, perf_counter()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._tally is not None:  # operations inside have added their own time
+            self._tally.aside = self._before + perf_counter() - self._start
+
+
 def waited(seconds: float) -> None:
     """Called by an adapter that had to wait for a lock or a connection."""
     if _running.tally is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar, overload
 
 from docmap.errors import AlreadyConnected, NotConnected
 from docmap.schema.schema import Schema
@@ -12,6 +12,11 @@ from docmap.storage.hooks import Hooks
 from docmap.storage.journal import Listener
 from docmap.storage.options import read_options
 from docmap.storage.url import URL
+
+Before = Literal["save", "insert", "update", "delete"]
+After = Literal["save", "insert", "update", "delete", "load"]
+Callback = Callable[[Any], None] | Callable[[Any, Any], None]
+C = TypeVar("C", bound=Callback)
 
 _COMMON: dict[str, type] = {"slow_seconds": float, "scan_documents": int}
 
@@ -124,6 +129,40 @@ class Lifecycle(Hooks):
         Returns the function that ends that. See `docmap.on_command`.
         """
         return self.listeners.add(listener)
+
+    @overload
+    def before(
+        self, event: Before, callback: Callback, /, *classes: type
+    ) -> Callable[[], None]: ...
+    @overload
+    def before(self, event: Before, /, *what: Before | type) -> Callable[[C], C]: ...
+    def before(self, *what: Any) -> Any:
+        """Call a function before each event of a document that is stored here.
+
+        `db.before("save", callback, Order)` returns the function that ends it;
+        `@db.before("save", Order)` decorates. Without classes it is about all documents, the dicts
+        of untyped collections included; a class stands for those that derive from it, too. The
+        callback takes the document, and this storage if it has a second argument. It is called
+        after the hooks of the class; what it raises stops the write.
+
+        Raises InvalidModel for an unknown event, and for what cannot be called so.
+        """
+        return self.hooks.given("before", what)
+
+    @overload
+    def after(self, event: After, callback: Callback, /, *classes: type) -> Callable[[], None]: ...
+    @overload
+    def after(self, event: After, /, *what: After | type) -> Callable[[C], C]: ...
+    def after(self, *what: Any) -> Any:
+        """Call a function after each event of a document that is stored here, or loaded.
+
+        Used as `before`; what it raises reaches the caller, and what was written stays.
+        """
+        return self.hooks.given("after", what)
+
+    def remove_hook(self, callback: Callable[..., Any], /) -> bool:
+        """End the calls of a function that was given to `before` or `after`; True if it was."""
+        return self.hooks.remove(callback)
 
     # -- for the modules beside this one
 

@@ -14,7 +14,9 @@ from pydantic_core import SchemaValidator
 from docmap.errors import InvalidModel, InvalidRecord
 from docmap.plan.engine import Record
 from docmap.query.paths import getter
+from docmap.schema.events import LOADED
 from docmap.schema.schema import Schema, untyped
+from docmap.storage.firing import fire, hooked
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -70,6 +72,20 @@ def load_record(schema: Schema, storage: BaseStorageAdapter, record: Record) -> 
 
     Raises InvalidRecord if it does not fit that class.
     """
+    document = _made(schema, storage, record)
+    if schema.events.names or storage.hooks.names:
+        announce_loaded(storage, schema, document)
+    return document
+
+
+def announce_loaded(storage: BaseStorageAdapter, schema: Schema, document: Any) -> None:
+    """Fire that a document was loaded: the hooks of its own class, which may be a subclass."""
+    plain = schema.model is None or type(document) is schema.model
+    own = schema if plain else schema_of(type(document))
+    fire(storage, own, "after", LOADED, document)
+
+
+def _made(schema: Schema, storage: BaseStorageAdapter, record: Record) -> Any:
     data, revision = record
     try:
         member, current = schema.resolve(data)
@@ -136,6 +152,7 @@ def load_records(
     """The documents of records that come in batches, streamed."""
     decode, typed = schema.decode, schema.model is not None and not schema.validates
     set_state, state = object.__setattr__, State
+    loaded = hooked(storage, schema, LOADED)
     for batch in batches:
         documents = []
         unfit: InvalidRecord | None = None
@@ -148,10 +165,15 @@ def load_records(
                         documents.append(document)
                 else:
                     for record in batch:
-                        documents.append(load_record(schema, storage, record))  # noqa: PERF401
+                        documents.append(_made(schema, storage, record))  # noqa: PERF401
             except InvalidRecord as error:
                 unfit = error
-        yield from documents
+        if loaded:  # at its turn, so that what is never asked for is not announced
+            for document in documents:
+                announce_loaded(storage, schema, document)
+                yield document
+        else:
+            yield from documents
         if unfit is not None:
             locate(unfit, schema, storage, batch[len(documents)][0])
             raise unfit

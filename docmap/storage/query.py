@@ -29,6 +29,7 @@ from docmap.query.rows import AggregateRow
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.deleting import delete_matching
+from docmap.storage.firing import hooked
 from docmap.storage.grouping import GroupedQuery
 from docmap.storage.journal import Tally, attending, report
 from docmap.storage.loading import load_record, load_records
@@ -193,7 +194,10 @@ class Query(BaseQueryAdapter[T]):
 
     def _explain(self, grouping: Grouping | None) -> Explanation:
         self._storage.check_open()
-        return explain(self._storage, make(self._storage, self._scoped()), grouping)
+        found = explain(self._storage, make(self._storage, self._scoped()), grouping)
+        schema = self._request.schema
+        found.data["loads"] = [n for n in ("update", "delete") if hooked(self._storage, schema, n)]
+        return found
 
     def __len__(self) -> int:
         # In `list(query)` CPython asks for the length as a hint, in the very instruction that made

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -11,16 +13,19 @@ from pydantic_core import to_json
 from docmap.errors import DuplicateKey, InvalidValue, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.schema import Schema
+from docmap.storage.firing import after_write, before_write, settled
 from docmap.storage.loading import attach, schema_of, state_of
 from docmap.storage.rollback import note
 from docmap.storage.writes import ANY, NEW, Write
+from docmap.values import ObjectId
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 
 def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected: int) -> Write:
-    """Everything that can be refused before I/O: key, types, ranges, constraints, sizes."""
+    """Everything that can be refused before I/O: by hooks; key, types, ranges, limits, sizes."""
+    event = before_write(storage, schema, document, expected)
     if schema.model is None:
         held = document if isinstance(document, dict) else {schema.key: ""}
         if held.get(schema.key) is None:
@@ -35,7 +40,7 @@ def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected
     schema.check_index_sizes(data)
     if expected >= 0:
         _check_same_key(schema, document, key)
-    return Write(key, data, expected)
+    return Write(key, data, expected, event)
 
 
 def _check_same_key(schema: Schema, document: Any, key: Any) -> None:
@@ -68,14 +73,16 @@ def expected_revision(storage: BaseStorageAdapter, document: Any) -> int:
 def save_document(storage: BaseStorageAdapter, document: Any, expected: int) -> Any:
     """Store one document and note its new revision on it; its key."""
     schema = schema_of(type(document))
-    write = prepare(storage, schema, document, expected)
-    storage.prepare_collection(schema)
-    try:
-        revision = storage._save(schema, write)
-    except (DuplicateKey, StaleDocument) as error:
-        error.key = write.key if error.key is None else error.key
-        raise
-    stored(storage, schema, document, revision, write)
+    with settled(storage, schema, expected):
+        write = prepare(storage, schema, document, expected)
+        storage.prepare_collection(schema)
+        try:
+            revision = storage._save(schema, write)
+        except (DuplicateKey, StaleDocument) as error:
+            error.key = write.key if error.key is None else error.key
+            raise
+        stored(storage, schema, document, revision, write)
+    after_write(storage, schema, document, write.event)
     return write.key
 
 
@@ -113,9 +120,13 @@ def save_data(storage: BaseStorageAdapter, model: Any, data: Any, primary_key: A
     document = build(schema, values)
     if primary_key is not None and schema.model is not None:
         document.__dict__[schema.key] = values[schema.key]  # whatever the data has under an alias
-    write = prepare(storage, schema, document, NEW if primary_key is None else ANY)
-    storage.prepare_collection(schema)
-    storage._save(schema, write)
+    expected = NEW if primary_key is None else ANY
+    with settled(storage, schema, expected):
+        write = prepare(storage, schema, document, expected)
+        storage.prepare_collection(schema)
+        revision = storage._save(schema, write)
+        stored(storage, schema, document, revision, write)
+    after_write(storage, schema, document, write.event)
     return write.key
 
 
@@ -148,3 +159,10 @@ def build(schema: Schema, row: Any) -> Any:
             collection=schema.collection,
             field=field,
         ) from error
+
+
+def given_key(schema: Schema, document: Any) -> Any:
+    """The key of a document or a dict that is not checked yet; None if it has no usable one."""
+    held = document if isinstance(document, Mapping) else getattr(document, "__dict__", {})
+    key = held.get(schema.key)
+    return key if isinstance(key, (str, int, date, UUID, ObjectId)) else None

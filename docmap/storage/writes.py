@@ -26,6 +26,8 @@ class Write(NamedTuple):
     key: Any
     data: bytes
     expected: int = NEW
+    event: str = ""
+    """`insert` or `update`, if hooks are to be called for it."""
 
 
 def first_revision() -> int:
@@ -81,6 +83,19 @@ def taken(schema: Schema) -> DuplicateKey:
         "it, or use upsert to replace it",
         collection=schema.collection,
         fields=(schema.key,),
+    )
+
+
+def given_twice(schema: Schema, key: Any, done: int, *, ordered: bool) -> DuplicateKey:
+    """The error of a bulk call with two documents of one key, of which `done` were written."""
+    after = ", and nothing after" if ordered else ""
+    return DuplicateKey(
+        f"two of the documents for {schema.collection} have the same key: {done} before them were "
+        f"written{after}",
+        collection=schema.collection,
+        key=key,
+        fields=(schema.key,),
+        done=done,
     )
 
 
