@@ -110,7 +110,7 @@ def expressions(path: Path, source: Source = Source()) -> tuple[str, str, str]:
 def _by_key(json: str, literal: str, key: str, rest: Path, source: Source) -> tuple[str, str, str]:
     """A key that no JSON path can name: found by comparing the keys of the object."""
     alias = f"k{source.depth}_{len(rest.segments)}"
-    below = replace(source, json=_json_of(alias), depth=source.depth)
+    below = replace(source, json=_json_of(alias), value=f"{alias}.value", type=f"{alias}.type")
     found = (
         f"FROM json_each({json},{text_literal(literal)}) {alias} "
         f"WHERE {alias}.key={_escaped(key)} AND json_type({json},{text_literal(literal)})='object'"
@@ -124,7 +124,8 @@ def _by_key(json: str, literal: str, key: str, rest: Path, source: Source) -> tu
     else:
         value, kind, _ = expressions(rest, below)
         each_json = f"(SELECT {_json_of(alias)} {found})"
-        inner = (value, kind, expressions(rest, replace(source, json=each_json))[2])
+        listed = replace(source, json=each_json, value=each_json, type=f"json_type({each_json})")
+        inner = (value, kind, expressions(rest, listed)[2])
     return f"(SELECT {inner[0]} {found})", f"(SELECT {inner[1]} {found})", inner[2]
 
 

@@ -67,8 +67,10 @@ class _Supersets(LookupManager):
             return super().resolve(name, operation, value, codec)  # type: ignore[no-any-return]
         exact = choice == 1
         if operation in {"any", "all"}:
-            return Native(Wider(Element(name, operation, value), more=not exact), exact)  # type: ignore[arg-type]
-        return Native(Wider(Compare(name, operation or "equals", value), more=not exact), exact)
+            return Native(Wider(Element(name, operation, value, codec.type), more=not exact), exact)  # type: ignore[arg-type]
+        return Native(
+            Wider(Compare(name, operation or "equals", value, codec.type), more=not exact), exact
+        )
 
 
 class SupersetStorage(ScanOnlyStorage):

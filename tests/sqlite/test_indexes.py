@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from docmap import (
     BaseStorageAdapter,
     BigInt,
+    Condition,
     Document,
     DuplicateKey,
     Index,
@@ -23,6 +24,7 @@ from docmap import (
     InvalidValue,
     ObjectId,
     Stored,
+    path,
 )
 from docmap_backends.sqlite import SQLiteStorage
 
@@ -541,3 +543,16 @@ def test_untyped_keys_of_every_type(db: BaseStorageAdapter) -> None:
     assert [one["id"] for one in db.find("keys")[2:4]] == ["5", "u"]
     assert db.find("keys", id="5").explain().indexes == ("(key)",)
     assert isinstance(db, SQLiteStorage)
+
+
+@pytest.mark.parametrize("name", ['o"dd', "back\\slash", "line\nbreak"])
+def test_digits_below_a_key_that_no_json_path_names(db: BaseStorageAdapter, name: str) -> None:
+    db.insert_many("odd", [{"id": "list", name: [5, [1, 2]]}, {"id": "object", name: {"0": 7}}])
+
+    def keys(condition: Condition) -> list[str]:
+        return [document["id"] for document in db.find("odd").where(condition).order_by("id")]
+
+    assert keys(path(name, "0") <= 5) == ["list"]
+    assert keys(path(name, "0") == 7) == ["object"]
+    assert keys(path(name, "1").contains(2)) == ["list"]
+    assert keys(path(name, "1").exists(False)) == ["object"]
