@@ -37,11 +37,13 @@ if TYPE_CHECKING:
         StorageFull,
         StoreLocked,
         Unsupported,
+        UpdateTypeError,
     )
     from docmap.model.document import Document
     from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
     from docmap.model.hooks import after, before
     from docmap.query.aggregates import Aggregate, Avg, Collect, Count, First, Last, Max, Min, Sum
+    from docmap.query.changes import Change, Push, Updated
     from docmap.query.lookups import LookupManager, reference
     from docmap.query.rows import AggregateRow
     from docmap.schema.annotations import BigInt, Index, Indexed, Precision, Stored
@@ -59,6 +61,7 @@ __all__ = [
     "BaseStorageAdapter",
     "BigInt",
     "BulkError",
+    "Change",
     "Collect",
     "Command",
     "Condition",
@@ -93,6 +96,7 @@ __all__ = [
     "ObjectId",
     "Precision",
     "ProcessorDoesNotExist",
+    "Push",
     "Q",
     "Query",
     "ScanRefused",
@@ -103,6 +107,8 @@ __all__ = [
     "Stored",
     "Sum",
     "Unsupported",
+    "UpdateTypeError",
+    "Updated",
     "after",
     "before",
     "col",
@@ -136,6 +142,7 @@ _HOMES = {
     "docmap.model.hooks": ("after", "before"),
     "docmap.query.lookups": ("LookupManager", "reference"),
     "docmap.query.rows": ("AggregateRow",),
+    "docmap.query.changes": ("Change", "Push", "Updated"),
     "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "Precision", "Stored"),
     "docmap.schema.converters": ("ConverterManager", "converters"),
     "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "GroupedQuery", "Query"),

@@ -13,6 +13,7 @@ DocmapError
 ├── MultipleFound
 ├── DuplicateKey                         a key or a unique index is taken
 ├── BulkError                            some documents of an unordered bulk call failed
+├── UpdateTypeError                      an update meets a stored value that it cannot work on
 ├── StaleDocument                        somebody else wrote the document since it was loaded
 ├── InvalidRecord                        a stored record that does not fit its class
 ├── InvalidConfig                        an unknown scheme, option or alias, a missing extra
@@ -155,6 +156,10 @@ class DuplicateKey(DocmapError):
 
 class BulkError(DocmapError):
     """Some documents of a bulk call with `ordered=False` failed; `failed` says which and why."""
+
+
+class UpdateTypeError(DocmapError):
+    """An update found a stored value of another type than its operator takes."""
 
 
 class StaleDocument(DocmapError):

@@ -159,7 +159,7 @@ class SQLiteWriting(SQLiteReading):
             return int(row[1])
         revision = self.checked_revision(schema, write, stored)
         data = _kept(schema, stored, write) if stored is not None else write.data
-        (row,) = self._rows(connection, table, schema, (Write(write.key, data),), revision)
+        (row,) = self._rows(connection, table, schema, (Write(write.key, data),), (revision,))
         connection.execute(table.update, (*row[1:], key))
         self._look_again(table)
         return revision
@@ -170,13 +170,13 @@ class SQLiteWriting(SQLiteReading):
         table: Table,
         schema: Schema,
         writes: Sequence[Write],
-        revision: int | None = None,
+        revisions: Sequence[int] | None = None,
     ) -> list[tuple[Any, ...]]:
-        """Key, revision (a first one if none is given), mark, document, and the key columns."""
+        """Key, revision (a first one if none are given), mark, document, and the key columns."""
         random_bits, stored_key = self._revisions.getrandbits, schema.stored_key
         rows: list[tuple[Any, ...]] = []
-        for write in writes:
-            rev = random_bits(48) if revision is None else revision
+        for position, write in enumerate(writes):
+            rev = random_bits(48) if revisions is None else revisions[position]
             data = write.data
             rows.append((stored_key(write.key), rev, mark_of(data, rev), data.decode()))
         covered = table.covers(schema)
@@ -190,6 +190,40 @@ class SQLiteWriting(SQLiteReading):
                 save_shape(connection, table, {**table.shape, **marked})
                 self._known.forget()
         return [(*row, *table.key_values(wire)) for row, wire in zip(rows, wires, strict=True)]
+
+    def _rewrite(self, schema: Schema, writes: Sequence[Write]) -> list[Write]:
+        with self._writing(schema) as connection:
+            table = self._writable(connection, schema)
+            if not table.plain:
+                for write in writes:
+                    _check_sound(schema, write.data, write.key)
+            revisions = [write.expected + 1 for write in writes]
+            rows = self._rows(connection, table, schema, writes, revisions)
+            try:
+                with self._writing(schema):
+                    connection.executemany(table.update, [(*row[1:], row[0]) for row in rows])
+            except DuplicateKey as error:
+                error.key = self._first_duplicate(connection, table, schema, writes, rows)
+                raise
+            self._look_again(table)
+        return []  # nobody else writes between the reading and this
+
+    def _first_duplicate(
+        self,
+        connection: sqlite3.Connection,
+        table: Table,
+        schema: Schema,
+        writes: Sequence[Write],
+        rows: Sequence[tuple[Any, ...]],
+    ) -> Any:
+        """The key of the first of the rows whose values are taken."""
+        for write, row in zip(writes, rows, strict=True):
+            try:
+                with self._writing(schema):
+                    connection.execute(table.update, (*row[1:], row[0]))
+            except DuplicateKey:
+                return write.key
+        return None
 
     def _writable(self, connection: sqlite3.Connection, schema: Schema) -> Table:
         """The table inside a write transaction, when nobody else can change what is known."""
@@ -261,15 +295,24 @@ def _kept(schema: Schema, stored: Record, write: Write) -> bytes:
     """The document to store, with what the class does not know of the one that is there."""
     try:
         data = keep_unknown(schema, stored[0], write.data)
-        sound = data is write.data or is_storable(from_json(data))
-    except ValueError:
-        sound = False
-    if not sound:
-        raise InvalidRecord(
-            f"the stored record of {schema.collection} holds values that no engine keeps, and they "
-            "would be lost: mend it with the program that wrote it, or delete it",
-            engine="sqlite",
-            collection=schema.collection,
-            key=write.key,
-        )
+    except ValueError as error:
+        raise _unsound(schema, write.key) from error
+    if data is not write.data:
+        _check_sound(schema, data, write.key)
     return data
+
+
+def _check_sound(schema: Schema, data: bytes, key: Any) -> None:
+    """Raise InvalidRecord for a document with values of another program that would be lost."""
+    if not is_storable(from_json(data)):
+        raise _unsound(schema, key)
+
+
+def _unsound(schema: Schema, key: Any) -> InvalidRecord:
+    return InvalidRecord(
+        f"the stored record of {schema.collection} holds values that no engine keeps, and they "
+        "would be lost: mend it with the program that wrote it, or delete it",
+        engine="sqlite",
+        collection=schema.collection,
+        key=key,
+    )

@@ -122,6 +122,9 @@ class MemoryStorage(BaseStorageAdapter):
             self._put(schema, write.key, (data, revision))
             return revision
 
+    def _check_unique(self, schema: Schema, key: Any, data: bytes) -> None:
+        """`_put` asks the indexes."""
+
     def _next_key(self, schema: Schema) -> int:
         with self._mutex:
             table = self._tables.setdefault(schema.collection, Table())

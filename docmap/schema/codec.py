@@ -165,6 +165,14 @@ class Codec:
                 result[name] = read(wire[name]) if read else wire[name]
         return result
 
+    def check_whole(self, data: bytes) -> None:
+        """Raise InvalidValue for a stored document that became too large or too deep."""
+        if len(data) > _CERTAINLY_SMALL or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+            self._check_size(data)
+            fault = find_flaw(self.tree(data))
+            if fault is not None and fault[1] == TOO_DEEP:
+                raise self._refused(fault)
+
     def unfit(self, error: ValidationError) -> InvalidRecord:
         """The error of a stored record that does not fit its class."""
         field, reason = first_error(error, self._root)
@@ -180,6 +188,9 @@ class Codec:
         nul = b"\\" in data and b"\\u0000" in data
         if nul or (self._deep and data.count(b"[") + data.count(b"{") > MAX_DEPTH):
             self._check_tree(data, document)
+        self._check_size(data)
+
+    def _check_size(self, data: bytes) -> None:
         if len(data) > _CERTAINLY_SMALL and bson_size(self.tree(data)) > MAX_BYTES:
             raise InvalidValue(
                 f"the {self._label} to be stored is larger than {MAX_BYTES:,} bytes: split it, or "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from docmap.errors import InvalidQuery
+from docmap.query.changes import OPERATORS
 from docmap.query.lookups import SYNONYMS, VOCABULARY
 from docmap.query.paths import EACH, Digits, Path, Segment
 from docmap.schema.types import ANY, LISTS, UNTYPED, Field, FieldType
@@ -47,8 +48,13 @@ def resolve_keyword(root: Root, keyword: str) -> Resolved:
 _KEPT = 1000
 
 
-def _resolve_keyword(root: Root, keyword: str) -> Resolved:
-    walk = _Walk(root, keyword)
+def resolve_change(root: Root, keyword: str) -> Resolved:
+    """Resolve a keyword of `update`, such as `items__0__qty__inc`; its `lookup` is the operator."""
+    return _resolve_keyword(root, keyword, updates=True)
+
+
+def _resolve_keyword(root: Root, keyword: str, *, updates: bool = False) -> Resolved:
+    walk = _Walk(root, keyword, updates=updates)
     rest: str | None = keyword
     while rest is not None:
         if field := walk.longest_field(rest):
@@ -57,7 +63,7 @@ def _resolve_keyword(root: Root, keyword: str) -> Resolved:
             continue
         name, _, more = rest.partition("__")
         rest = more or None
-        if rest is None and is_lookup(name):
+        if rest is None and (name in OPERATORS and walk.segments if updates else is_lookup(name)):
             return Resolved(Path(tuple(walk.segments)), walk.type, name)
         walk.step(name, last=rest is None, lookups=True)
     return Resolved(Path(tuple(walk.segments)), walk.type)
@@ -118,8 +124,9 @@ def unknown(root: Root, kind: str, name: str, known: Iterable[str], hint: str = 
 
 
 class _Walk:
-    def __init__(self, root: Root, written: str) -> None:
+    def __init__(self, root: Root, written: str, *, updates: bool = False) -> None:
         self.root = root
+        self.updates = updates
         self.type = root.type
         self.written = written
         self.segments: list[Segment] = []
@@ -201,8 +208,11 @@ class _Walk:
         fields = set(self.type.fields)
         for option in self.type.options:
             fields.update(option.fields)
-        words = set(VOCABULARY) | set(SYNONYMS) | {"any", "all"} if lookups and last else set()
-        kind = "field or lookup" if fields and words else "field" if fields else "lookup"
+        words: set[str] = set()
+        if lookups and last:
+            words = {*OPERATORS} if self.updates else {*VOCABULARY, *SYNONYMS, "any", "all"}
+        word = "operator" if self.updates else "lookup"
+        kind = f"field or {word}" if fields and words else "field" if fields else word
         if not fields and not words:
             raise self.error(f"is {self.type.label} and has no fields")
         root = Root(place, self.root.collection, self.root.type)

@@ -19,6 +19,7 @@ from docmap.query.managers import LookupManager
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path, getter
 from docmap.schema.converters import ConverterManager, converters
+from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage.firing import StorageHooks
@@ -173,6 +174,27 @@ class Hooks:
             except DocmapError as error:
                 yield error
 
+    def _rewrite(self, schema: Schema, writes: Sequence[Write]) -> list[Write]:
+        """Replace stored documents as an update made them, in turn; their revisions rise by one.
+
+        Returns those whose revision is not the one expected any more. They are left as they are.
+        An error carries `done`, how many were written before it.
+        """
+        changed: list[Write] = []
+        with self._mutex:
+            for position, write in enumerate(writes):
+                stored = self._get(schema, write.key)
+                if stored is None or stored[1] != write.expected:
+                    changed.append(write)
+                    continue
+                try:
+                    self._check_unique(schema, write.key, write.data)
+                    self._put(schema, write.key, (write.data, write.expected + 1))
+                except DocmapError as error:
+                    error.key, error.done = write.key, position - len(changed)
+                    raise
+        return changed
+
     def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
         """Delete one document; True if it was there. Raises StaleDocument for a newer revision."""
         with self._mutex:
@@ -230,6 +252,17 @@ class Hooks:
                 if stored is not None and stored[1] == revision:
                     deleted += self._remove(schema, key)
         return deleted
+
+    def _update_matching(self, schema: Schema, condition: Any, rewriter: Rewriter) -> int | None:
+        """Update the records that match a native condition where the engine does it by itself.
+
+        How many there were; None if it must be done document by document, nothing changed then.
+        """
+        return None
+
+    def _update_reason(self, schema: Schema, rewriter: Rewriter) -> str:
+        """Why an update is done document by document; empty if the engine does it by itself."""
+        return f"{self.scheme} has no form of updates of its own"
 
     def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
         """True if the engine's own order by these terms is exactly the canonical one."""

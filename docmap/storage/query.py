@@ -27,7 +27,6 @@ from docmap.query.groups import Row
 from docmap.query.nodes import TRUE, conjunction
 from docmap.query.rows import AggregateRow
 from docmap.schema.resolve import Resolved, resolve_place
-from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.deleting import delete_matching
 from docmap.storage.firing import hooked
 from docmap.storage.grouping import GroupedQuery
@@ -37,13 +36,14 @@ from docmap.storage.viewing import viewing
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
+from docmap.storage.updating_query import UpdatingQuery
 
 T = TypeVar("T")
 R = TypeVar("R")
 V = TypeVar("V")
 
 
-class Query(BaseQueryAdapter[T]):
+class Query(UpdatingQuery[T]):
     """A query and what runs it: iterate, count, take the first, list values, delete, explain."""
 
     __slots__ = ("_asked",)

@@ -1,0 +1,139 @@
+"""Updating stored documents: the operators over their JSON, and what a result may not be."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import SchemaValidator, from_json, to_json
+
+from docmap.errors import DocmapError, InvalidRecord, InvalidValue
+from docmap.query.changes import Form, Touched, Update, Value
+from docmap.query.paths import Path, getter
+from docmap.query.updates import LOGICAL, apply
+from docmap.schema.diagnose import first_error
+from docmap.schema.readers import Readers, to_wire
+from docmap.schema.schema import Schema
+from docmap.schema.types import FieldType
+from docmap.schema.wire import Reader, escaped, tagged, unescaped, untagged
+
+
+class _Wire(Form):
+    """Values in the JSON form that engines store."""
+
+    def operand(self, value: Value) -> Any:
+        return value.stored
+
+    def read(self, kind: FieldType, held: Any) -> Any:
+        read = reader(kind)
+        return read(held) if read is not None else held
+
+    def write(self, kind: FieldType, value: Any) -> Any:
+        return to_wire(kind, value)
+
+    def inside(self, kind: FieldType, held: Any) -> tuple[Any, Form]:
+        if kind.kind == "any":
+            return untagged(held), LOGICAL
+        if kind.kind == "union" and kind.tagged:
+            return unescaped(held), self
+        return held, self
+
+    def outside(self, kind: FieldType, inner: Any) -> Any:
+        if kind.kind == "any":
+            return tagged(inner)
+        if kind.kind == "union" and kind.tagged and type(inner) is dict:
+            return escaped(inner)
+        return inner
+
+
+WIRE: Final = _Wire()
+
+
+@lru_cache(maxsize=1024)
+def reader(kind: FieldType) -> Reader | None:
+    """What reads the JSON form of a place of a type; None if it is the logical value."""
+    return Readers().reader(kind)
+
+
+@lru_cache(maxsize=1024)
+def _validator(kind: FieldType) -> SchemaValidator:
+    return SchemaValidator(kind.schema, _use_prebuilt=False)
+
+
+def check_value(kind: FieldType, stored: Any) -> None:
+    """Raise ValidationError for a JSON form that breaks what the type asks of it."""
+    if kind.core is not None and not (kind.kind == "any" and kind.annotation is Any):
+        _validator(kind).validate_json(to_json(stored))
+
+
+class Rewriter:
+    """One update of the documents of a schema, in the form in which they are stored."""
+
+    def __init__(self, schema: Schema, update: Update) -> None:
+        self.schema = schema
+        self.update = update
+        paths = [step.path for step in update]
+        paths += [step.operand.path for step in update if step.operator == "rename"]
+        self.indexed = any(
+            _related(path, term.path)
+            for index in schema.indexes
+            for term in index.terms
+            for path in paths
+        )
+        """It changes what an index holds."""
+
+    def read(self, data: bytes | str) -> Any:
+        """The JSON of a stored document. Raises InvalidRecord for what is none."""
+        try:
+            return from_json(data)
+        except ValueError as error:
+            raise InvalidRecord(
+                f"a record of {self.schema.collection} is not JSON that can be read ({error}): "
+                "mend it with the program that wrote it, or delete it",
+                collection=self.schema.collection,
+            ) from error
+
+    def key(self, wire: Any) -> Any:
+        """The logical key of a document."""
+        held = wire.get(self.schema.key_field.stored) if type(wire) is dict else None
+        return WIRE.read(self.schema.key_field.type, held)
+
+    def change(self, wire: Any) -> bytes:
+        """The bytes of a document after the update.
+
+        Raises UpdateTypeError where an operator meets a value of another type, and InvalidValue for
+        a result that the class or the engines refuse.
+        """
+        try:
+            changed, touched = apply(self.update, wire, WIRE)
+            for place in touched:
+                self._check(place, changed)
+            written = to_json(changed)
+            self.schema.codec.check_whole(written)
+            if self.indexed:
+                self.schema.check_index_sizes(written)
+        except DocmapError as error:
+            error.collection = self.schema.collection
+            raise
+        return written
+
+    def _check(self, place: Touched, document: Any) -> None:
+        value = getter(Path(place.segments))(document)
+        try:
+            check_value(place.kind, value)
+        except ValidationError as error:
+            written = Path(place.segments).dotted
+            field, reason = first_error(error, place.kind)
+            field = f"{written}.{field}" if field != "the record" else written
+            raise InvalidValue(
+                f"{self.schema.name}.{field} {reason} after the update; the document was not "
+                "changed",
+                field=field,
+            ) from error
+
+
+def _related(path: Path, other: Path) -> bool:
+    """True if one of the places lies in the other."""
+    pairs = zip(path.segments, other.segments, strict=False)
+    return all(str(one) == str(two) for one, two in pairs)

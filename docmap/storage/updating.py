@@ -1,0 +1,113 @@
+"""Updating on a query: natively where the engine can, else document by document in key order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from docmap.errors import DocmapError
+from docmap.plan import execute
+from docmap.plan.engine import Record
+from docmap.plan.plan import Plan
+from docmap.query.evaluate import matches, roots
+from docmap.query.nodes import Node
+from docmap.schema.rewrite import Rewriter
+from docmap.storage.loading import collection_suspended, load_record
+from docmap.storage.writes import Write
+from docmap.values import order_key
+
+if TYPE_CHECKING:
+    from docmap.storage.base import BaseStorageAdapter
+
+
+def update_matching(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter) -> int:
+    """Update every match of a plan; how many there were.
+
+    Called inside a transaction, or under the storage's lock where there are none.
+    """
+    request = plan.request
+    if request.empty:
+        return 0
+    if plan.residual is None:
+        done = storage._update_matching(request.schema, plan.native.condition, rewriter)
+        if done is not None:
+            return done
+    with collection_suspended:
+        return _update(storage, rewriter, execute.records(storage, plan), request.condition)
+
+
+def _update(
+    storage: BaseStorageAdapter, rewriter: Rewriter, found: Iterable[Record], condition: Node
+) -> int:
+    done, writes, failure = 0, *_prepared(rewriter, found)
+    while writes or failure:
+        changed = _written(storage, rewriter, writes, done)
+        done += len(writes) - len(changed)
+        if failure is not None:
+            failure.done = _done(storage, done)
+            raise failure
+        # Another process was faster: what it left is tried again, if it still matches.
+        again = _again(storage, rewriter, changed, condition)
+        writes, failure = _prepared(rewriter, again)
+    return done
+
+
+def _prepared(
+    rewriter: Rewriter, found: Iterable[Record]
+) -> tuple[list[Write], DocmapError | None]:
+    """The documents to write in the order of their keys, up to the first that cannot be."""
+    read = [(rewriter.read(data), revision) for data, revision in found]
+    keyed = [(rewriter.key(wire), wire, revision) for wire, revision in read]
+    keyed.sort(key=lambda one: order_key(one[0]))
+    writes: list[Write] = []
+    for key, wire, revision in keyed:
+        try:
+            writes.append(Write(key, rewriter.change(wire), revision))
+        except DocmapError as error:
+            error.key = key
+            return writes, error
+    return writes, None
+
+
+def _written(
+    storage: BaseStorageAdapter, rewriter: Rewriter, writes: list[Write], before: int
+) -> list[Write]:
+    try:
+        return storage._rewrite(rewriter.schema, writes) if writes else []
+    except DocmapError as error:
+        error.done = _done(storage, before + (error.done or 0))
+        raise
+
+
+def _done(storage: BaseStorageAdapter, done: int) -> int:
+    """How many stay written after a failure."""
+    return 0 if "transactions" in storage.abilities else done
+
+
+def _again(
+    storage: BaseStorageAdapter, rewriter: Rewriter, changed: list[Write], condition: Node
+) -> Iterator[Record]:
+    schema, names = rewriter.schema, roots(condition)
+    for record in storage._get_many(schema, [write.key for write in changed]).values():
+        if matches(condition, schema.codec.tree(record[0], names)):
+            yield record
+
+
+def update_first(
+    storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, *, new: bool
+) -> Record | None:
+    """Update the first match of a plan; its record after the update, or before; None if empty."""
+    while (record := next(iter(execute.records(storage, plan)), None)) is not None:
+        writes, failure = _prepared(rewriter, [record])
+        if failure is not None:
+            failure.done = 0
+            raise failure
+        if not _written(storage, rewriter, writes, 0):
+            return (writes[0].data, writes[0].expected + 1) if new else record
+    return None
+
+
+def loaded(storage: BaseStorageAdapter, plan: Plan, record: Record, *, raw: bool) -> Any:
+    """The document of a record, or its plain dict."""
+    schema = plan.request.schema
+    return schema.codec.tree(record[0]) if raw else load_record(schema, storage, record)

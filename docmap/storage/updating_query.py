@@ -1,0 +1,83 @@
+"""The updates of a query: `update`, `find_one_and_update`, and how an update would run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from docmap.errors import DocmapError
+from docmap.plan.plan import Plan
+from docmap.query.changes import Change, Updated
+from docmap.schema.bind_updates import bind_update
+from docmap.schema.rewrite import Rewriter
+from docmap.storage.chain import BaseQueryAdapter
+from docmap.storage.updating import loaded, update_first, update_matching
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class UpdatingQuery(BaseQueryAdapter[T]):
+    """The part of a query that changes documents without loading them."""
+
+    __slots__ = ()
+
+    def update(self, /, *changes: Change, **fields: Any) -> Updated:
+        """Change every match in storage, each document atomically; how many were matched.
+
+        `status="shipped"` sets a field, `total__inc=5` and the other operators work on what is
+        stored; `Order.total.inc(5)` is the same as an expression. Raises InvalidQuery or
+        InvalidValue before anything is read; UpdateTypeError, InvalidValue or DuplicateKey for the
+        first document, in the order of keys, that cannot be changed so. Then nothing has changed on
+        an engine with transactions; on others the error's `done` says how many were written.
+        """
+        self._unsliced("update")
+        rewriter = self._rewriter(changes, fields)
+        storage = self._storage
+        storage.check_open()
+        storage.prepare_collection(rewriter.schema)
+        with storage.all_or_nothing():
+            query = self._with(order=())
+            matched = query._run("update", lambda _, plan: update_matching(storage, plan, rewriter))
+        return Updated(matched, matched)
+
+    def find_one_and_update(
+        self, /, *changes: Change, return_new: bool = True, **fields: Any
+    ) -> T | None:
+        """Change the first match in storage and return it; None if there is none.
+
+        The first is meant in the query's order, else in the order of keys. The document is as it
+        is after the update, or before with `return_new=False`. Raises as `update` does.
+        """
+        self._unsliced("find_one_and_update")
+        rewriter = self._rewriter(changes, fields)
+        storage = self._storage
+        storage.check_open()
+        storage.prepare_collection(rewriter.schema)
+        found: list[T] = []
+
+        def action(_: Any, plan: Plan) -> int:
+            record = update_first(storage, plan, rewriter, new=return_new)
+            if record is not None:
+                found.append(loaded(storage, plan, record, raw=self._raw))
+            return len(found)
+
+        with storage.all_or_nothing():
+            self._sliced(0, 1)._run("find_one_and_update", action)
+        return found[0] if found else None
+
+    def _rewriter(self, changes: tuple[Change, ...], fields: dict[str, Any]) -> Rewriter:
+        """A bound update. Raises InvalidQuery and InvalidValue before any I/O."""
+        schema = self._request.schema
+        fixed = frozenset({schema.key_field.stored})
+        try:
+            owners = (getattr(change, "owner", None) for change in changes)
+            self._check_owners(frozenset(owner for owner in owners if owner is not None))
+            return Rewriter(schema, bind_update(changes, fields, schema.names, fixed))
+        except DocmapError as error:
+            self._about(error)
+            raise
+
+    def _run(self, name: str, action: Callable[[Any, Plan], R]) -> R:
+        """Plan the query, run it, and note in the journal that it ran."""
+        raise NotImplementedError
