@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from weakref import finalize
 
 from docmap.errors import NotConnected, StorageError, StoreLocked
+from docmap.storage.journal import waited
 from docmap_backends._sqlite_files import File
 from docmap_backends._sqlite_functions import text_lookup
 
@@ -242,17 +243,24 @@ class Connections:
         """Threads of one process write in turn: SQLite would let them try again and again."""
         self.check_usable()
         lock = self._mutex if self.in_memory else self._writer
-        if not lock.acquire(timeout=-1 if self.in_memory else self._timeout):
+        if not lock.acquire(blocking=False):
+            self._wait_for(lock)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _wait_for(self, lock: threading.RLock) -> None:
+        start = time.perf_counter()
+        acquired = lock.acquire(timeout=-1 if self.in_memory else self._timeout)
+        waited(time.perf_counter() - start)
+        if not acquired:
             raise StoreLocked(
                 f"{self.file.path} is locked by another thread, which has been in a transaction "
                 f"for over {self._timeout} s: end it sooner, or raise the option timeout",
                 engine="sqlite",
                 path=self.file.path,
             )
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         own = self._own()
@@ -266,8 +274,10 @@ class Connections:
         )
         try:
             own.depth = depth + 1
+            start = time.perf_counter()
             with link.lock:
-                link.connection.execute(begin)
+                link.connection.execute(begin)  # waits for other processes
+            waited(time.perf_counter() - start)
             yield link.connection
             with link.lock:
                 self._check_alive(link)

@@ -106,7 +106,7 @@ class _Running(threading.local):
     telling: bool = False
 
 
-_running = _Running()
+running = _Running()
 
 
 class Tally:
@@ -144,14 +144,14 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
     def __enter__(self) -> Self:
         self._timed = bool(everywhere.all or self._storage.listeners.all)
         if self._timed:
-            self._outer, _running.tally = _running.tally, self
+            self._outer, running.tally = running.tally, self
         self._start = perf_counter()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.seconds = perf_counter() - self._start
         if self._timed:
-            _running.tally = self._outer
+            running.tally = self._outer
         if error is not None:
             self.failure = type(error).__name__
         if isinstance(error, DocmapError):
@@ -188,9 +188,9 @@ def report(
 
 def _tell(storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Plan | None) -> None:
     """Give the Command of an operation to all who listen, unless one of them caused it."""
-    if _running.telling:
+    if running.telling:
         return
-    outer = _running.tally
+    outer = running.tally
     if outer is not None:
         outer.aside += tally.seconds
     parts = tally.queue + tally.decode + tally.aside
@@ -208,7 +208,7 @@ def _tell(storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Pl
         engine_seconds=max(0.0, tally.seconds - parts),
         decode=tally.decode,
     )
-    _running.telling = True
+    running.telling = True
     try:
         for listener in (*everywhere.all, *storage.listeners.all):
             try:
@@ -216,7 +216,7 @@ def _tell(storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Pl
             except Exception as error:
                 logger.exception("a listener of on_command failed with %s", type(error).__name__)
     finally:
-        _running.telling = False
+        running.telling = False
 
 
 class attending:  # noqa: N801 - as operation
@@ -230,11 +230,11 @@ class attending:  # noqa: N801 - as operation
 
     def __enter__(self) -> None:
         if self._timed:
-            self._outer, _running.tally = _running.tally, self._tally
+            self._outer, running.tally = running.tally, self._tally
 
     def __exit__(self, *exception: object) -> None:
         if self._timed:
-            _running.tally = self._outer
+            running.tally = self._outer
 
 
 class aside:  # noqa: N801 - as operation
@@ -243,7 +243,7 @@ class aside:  # noqa: N801 - as operation
     __slots__ = ("_before", "_start", "_tally")
 
     def __enter__(self) -> None:
-        self._tally = _running.tally
+        self._tally = running.tally
         if self._tally is not None:
             self._before, self._start = self._tally.aside, perf_counter()
 
@@ -252,21 +252,27 @@ class aside:  # noqa: N801 - as operation
             self._tally.aside = self._before + perf_counter() - self._start
 
 
+class decoding:  # noqa: N801 - as operation
+    """Counts the block as time between documents and the form in which they are stored."""
+
+    __slots__ = ("_start", "_tally")
+
+    def __init__(self, tally: Tally | None = None) -> None:
+        self._tally = tally or running.tally
+
+    def __enter__(self) -> None:
+        if self._tally is not None:
+            self._start = perf_counter()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._tally is not None:
+            self._tally.decode += perf_counter() - self._start
+
+
 def waited(seconds: float) -> None:
     """Called by an adapter that had to wait for a lock or a connection."""
-    if _running.tally is not None:
-        _running.tally.queue += seconds
-
-
-def decoded(seconds: float) -> None:
-    """Called where documents were decoded or encoded within an operation."""
-    if _running.tally is not None:
-        _running.tally.decode += seconds
-
-
-def timed() -> bool:
-    """True if somebody wants to know how long the parts of the current operation take."""
-    return _running.tally is not None
+    if running.tally is not None:
+        running.tally.queue += seconds
 
 
 def _condition(plan: Plan | None) -> str:

@@ -17,6 +17,7 @@ from docmap.query.paths import getter
 from docmap.schema.events import LOADED
 from docmap.schema.schema import Schema, untyped
 from docmap.storage.firing import fire, hooked
+from docmap.storage.journal import Tally, decoding, running
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -72,7 +73,11 @@ def load_record(schema: Schema, storage: BaseStorageAdapter, record: Record) -> 
 
     Raises InvalidRecord if it does not fit that class.
     """
-    document = _made(schema, storage, record)
+    if running.tally is None:
+        document = _made(schema, storage, record)
+    else:
+        with decoding():
+            document = _made(schema, storage, record)
     if schema.events.names or storage.hooks.names:
         announce_loaded(storage, schema, document)
     return document
@@ -147,7 +152,10 @@ _NO_SCHEMA = frozenset({"default", "expected", "members", "metadata"})
 
 
 def load_records(
-    schema: Schema, storage: BaseStorageAdapter, batches: Iterable[list[Record]]
+    schema: Schema,
+    storage: BaseStorageAdapter,
+    batches: Iterable[list[Record]],
+    tally: Tally | None = None,
 ) -> Iterator[Any]:
     """The documents of records that come in batches, streamed."""
     decode, typed = schema.decode, schema.model is not None and not schema.validates
@@ -156,7 +164,7 @@ def load_records(
     for batch in batches:
         documents = []
         unfit: InvalidRecord | None = None
-        with collection_suspended:
+        with collection_suspended, decoding(tally):
             try:
                 if typed:
                     for data, revision in batch:

@@ -262,7 +262,9 @@ class Query(UpdatingQuery[T]):
             elif self._invalid == "raise":
                 view = self._view
                 yield from (
-                    view.many(storage, found) if view else load_records(schema, storage, found)
+                    view.many(storage, found)
+                    if view
+                    else load_records(schema, storage, found, tally)
                 )
             else:
                 yield from self._lenient(found)
@@ -271,6 +273,7 @@ class Query(UpdatingQuery[T]):
             raise
         finally:
             found.close()
+            tally.seconds += tally.decode
             report(storage, schema.collection, "find", tally, plan)
 
     def _lenient(self, found: Iterator[builtins.list[Record]]) -> Iterator[T]:

@@ -14,6 +14,7 @@ from docmap.errors import DuplicateKey, InvalidValue, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.schema import Schema
 from docmap.storage.firing import after_write, before_write, settled
+from docmap.storage.journal import decoding, running
 from docmap.storage.loading import attach, schema_of, state_of
 from docmap.storage.rollback import note
 from docmap.storage.writes import ANY, NEW, Write
@@ -35,7 +36,11 @@ def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected
         if held.get(schema.key) is None:
             held[schema.key] = storage.new_key(schema)
             note(storage, document, schema.key)
-    data = schema.codec.encode(document)
+    if running.tally is None:
+        data = schema.codec.encode(document)
+    else:
+        with decoding():
+            data = schema.codec.encode(document)
     key = schema.key_value(held[schema.key])
     schema.check_index_sizes(data)
     if expected >= 0:

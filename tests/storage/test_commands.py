@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import docmap
-from docmap import BaseStorageAdapter, Command, Document, DocumentNotFound, InvalidQuery
+from docmap import (
+    BaseStorageAdapter,
+    Command,
+    Document,
+    DocumentNotFound,
+    InvalidQuery,
+    connect,
+)
 from tests.storage.bare import Bare
 
 SECRET = "hunter2"  # noqa: S105 - what must not be told
@@ -167,3 +177,62 @@ def test_a_listener_may_store_what_it_hears(db: BaseStorageAdapter) -> None:
 def test_what_is_no_function_is_refused(db: BaseStorageAdapter) -> None:
     with pytest.raises(TypeError, match="takes a function, not str"):
         db.on_command("print")  # type: ignore[arg-type]
+
+
+def test_decoding_and_encoding_are_timed_apart(db: BaseStorageAdapter, told: list[Command]) -> None:
+    db.insert_many([Fact(number=number) for number in range(200)])
+    key = next(iter(db.find(Fact))).id
+    db.get(Fact, key)
+    db.find(Fact).list()
+    db.find(Fact).count()
+    assert [(one.name, one.decode > 0) for one in told] == [
+        ("insert_many", True),
+        ("find", True),
+        ("get", True),
+        ("find", True),
+        ("count", False),
+    ]
+
+
+def test_waiting_for_another_writer_is_queueing(tmp_path: Path) -> None:
+    told: list[Command] = []
+    with connect(f"sqlite:///{tmp_path / 'a.db'}") as db:
+        db.ensure_indexes(Fact)
+        db.on_command(told.append)
+        inside, leave = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with db.transaction():
+                inside.set()
+                leave.wait()
+
+        def write() -> None:
+            db.save(Fact())
+
+        threads = [threading.Thread(target=hold), threading.Thread(target=write)]
+        threads[0].start()
+        inside.wait()
+        threads[1].start()
+        time.sleep(0.05)
+        leave.set()
+        for thread in threads:
+            thread.join()
+    (command,) = told
+    assert command.queue > 0.02
+    assert command.engine_seconds < command.seconds - command.queue + 1e-6
+
+
+def test_the_program_s_hooks_are_in_no_part(db: BaseStorageAdapter, told: list[Command]) -> None:
+    @db.before("save")
+    def slow(_: Any) -> None:
+        time.sleep(0.05)
+
+    @db.after("save")
+    def another(_: Any, storage: BaseStorageAdapter) -> None:
+        storage.get(Fact, "a")  # an operation of its own, told before the one it is part of
+
+    db.insert(Fact(id="a"))
+    inner, outer = told
+    assert (inner.name, outer.name) == ("get", "insert")
+    assert outer.seconds > 0.05
+    assert outer.engine_seconds + outer.queue + outer.decode < outer.seconds - 0.04
