@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from pydantic import BaseModel, Field
 
 from docmap.errors import InvalidQuery, shown
+from docmap.model.changes import ElementChanges, ListChanges, NumberChanges
 from docmap.model.lookups import DateLookups, DatePart, ListLookups, TextLookups
 from docmap.model.operators import Equality, Expression, Ordering
 from docmap.query.conditions import Condition, as_condition
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     class BooleanExpression(Equality[bool], Condition):
         """A field that is true or false, which is a condition too."""
 
-    class NumberExpression(Ordering[int | float | Decimal]):
+    class NumberExpression(Ordering[int | float | Decimal], NumberChanges):
         """An int, a float or a Decimal."""
 
     class TextExpression(Ordering[str], TextLookups):
@@ -53,10 +54,10 @@ if TYPE_CHECKING:
     class DateExpression(Ordering[date], DateLookups):
         """A date."""
 
-    class ListExpression(Equality[Sequence[E]], ListLookups[E]):
+    class ListExpression(Equality[Sequence[E]], ListLookups[E], ListChanges[E]):
         """A list or a tuple."""
 
-    class SetExpression(Equality[AbstractSet[E]], ListLookups[E]):
+    class SetExpression(Equality[AbstractSet[E]], ListLookups[E], ElementChanges[E]):
         """A set."""
 
     class MapExpression(Equality[Mapping[K, V]], Generic[K, V]):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from docmap.errors import InvalidQuery, shown
+from docmap.model.changes import ListChanges, NumberChanges
 from docmap.model.expressions import Mapped, col, field
 from docmap.model.lookups import DateLookups, ListLookups, TextLookups
 from docmap.model.operators import Ordering
@@ -35,7 +36,9 @@ __all__ = [
 ]
 
 
-class FieldExpression(Ordering[Any], ListLookups[Any], TextLookups, DateLookups):
+class FieldExpression(
+    Ordering[Any], ListLookups[Any], TextLookups, DateLookups, ListChanges[Any], NumberChanges
+):
     """A field, or a place below one: compare it, ask its lookups, go deeper into it.
 
     `Order.customer.country` and `Order.customer["country"]` are a nested field, `Order.items[0]`

@@ -127,7 +127,7 @@ class ListLookups(Expression, Generic[E]):
                 f"as {quantifier}(gt=5) or {quantifier}(sku='x', qty__gt=2)"
             )
         for owner in inner.owners:
-            if not _is_element(self._kind, owner):
+            if not is_element(self._kind, owner):
                 raise InvalidQuery(
                     f"a field of {owner.__name__} stands in {self!r}.{quantifier}(...), where "
                     "conditions speak of one element: name its fields, as in "
@@ -213,7 +213,7 @@ class DatePart:
         raise InvalidQuery(f"{self!r} is no condition: write {self!r}(number)")
 
 
-def _is_element(kind: FieldType, owner: type) -> bool:
+def is_element(kind: FieldType, owner: type) -> bool:
     """True if the elements of a list are of the model `owner`, or of a class derived from it."""
     elements = [option.item for option in (kind, *kind.options)]
     members = [m for item in elements if item for m in (item, *item.options)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from docmap.errors import InvalidQuery, shown
+from docmap.query.changes import Change
 from docmap.query.conditions import NO_TRUTH, Condition, operand
 from docmap.query.nodes import Compare, Node
 from docmap.query.order import OrderTerm
@@ -48,6 +49,14 @@ class Expression:
         """Any lookup by its name, such as one that the program has registered."""
         return self._compare(name, operand(value))
 
+    def unset(self) -> Change:
+        """In an update: take the value away; a field with a default gets it instead."""
+        return self._change("unset", True)
+
+    def rename(self, to: Any, /) -> Change:
+        """In an update: move the value to another place, given by name or as an expression."""
+        return self._change("rename", to)
+
     def asc(self) -> OrderTerm:
         """Sort by this field, the smallest first."""
         return OrderTerm(self._path, owner=self._owner)
@@ -84,6 +93,9 @@ class Expression:
     def _compare(self, lookup: str, value: Any) -> Condition:
         return owned(Compare(self._path, lookup, value), self._owner)
 
+    def _change(self, operator: str, value: Any) -> Change:
+        return Change(self._path, operator, value, self._owner)
+
     def _as_condition(self) -> Condition:
         """A field that is true or false is a condition as it stands."""
         if self._kind.kind not in {"bool", "any", "union"}:
@@ -108,6 +120,10 @@ class Equality(Expression, Generic[T]):
         """True if the value equals none of `values`."""
         return ~self._compare("in", several("not_in", values))
 
+    def set(self, value: T | None, /) -> Change:
+        """In an update: store the value, whatever is there."""
+        return self._change("set", value)
+
 
 class Ordering(Equality[T]):
     """Comparison of values that have an order."""
@@ -129,6 +145,14 @@ class Ordering(Equality[T]):
     def between(self, low: T, high: T, /) -> Condition:
         """True if the value is not below `low` and not above `high`."""
         return self._compare("between", (operand(low), operand(high)))
+
+    def min(self, value: T, /) -> Change:
+        """In an update: store the value if it is less than what is there, or nothing is."""
+        return self._change("min", value)
+
+    def max(self, value: T, /) -> Change:
+        """In an update: store the value if it is greater than what is there, or nothing is."""
+        return self._change("max", value)
 
 
 def owned(node: Node, owner: type | None) -> Condition:

@@ -7,8 +7,9 @@ from typing import Any
 
 from docmap.errors import InvalidQuery, InvalidValue
 from docmap.query.changes import Change, Elements, Push, Step, Target, Update, Value
+from docmap.query.conditions import Condition
 from docmap.query.evaluate import predicate
-from docmap.query.nodes import Compare, Node
+from docmap.query.nodes import Compare
 from docmap.query.paths import EACH, Path, Segment
 from docmap.schema.bind import bind
 from docmap.schema.operands import Misfit
@@ -56,6 +57,7 @@ def bind_update(
 def _step(root: Root, found: Resolved, operator: str, value: Any, written: str) -> Step:
     try:
         place = _Place(root, found)
+        _check_plain(operator, value)
         return _BINDERS[operator](place, operator, value)
     except Misuse as error:
         raise InvalidQuery(
@@ -67,6 +69,14 @@ def _step(root: Root, found: Resolved, operator: str, value: Any, written: str) 
             collection=root.collection,
             field=written,
         ) from error
+
+
+def _check_plain(operator: str, value: Any) -> None:
+    """Refuse an operand that speaks of another field, where a value is wanted."""
+    if hasattr(type(value), "_as_condition") and operator != "rename":
+        raise Misuse(f"takes a value with {operator}, not another field: compute it in Python")
+    if isinstance(value, Condition) and operator != "pull":
+        raise Misuse(f"takes a value with {operator}, not a condition")
 
 
 class _Place:
@@ -248,12 +258,11 @@ def _add_to_set(place: _Place, operator: str, value: Any) -> Step:
 
 def _pull(place: _Place, operator: str, value: Any) -> Step:
     item = _item(place, "pull")
-    node = getattr(value, "node", value)
-    if isinstance(node, Node):
-        if getattr(value, "owners", None):
+    if isinstance(value, Condition):
+        if value.owners:
             raise Misuse("takes a condition on the elements: write pull=Q(...) with their fields")
         name = f"{place.root.name}.{place.path.dotted}[]"
-        bound = bind(node, Root(name, place.root.collection, item))
+        bound = bind(value.node, Root(name, place.root.collection, item))
     else:
         values = _several(operator, value) if operator == "pull_all" else [value]
         wanted = tuple(stored_value(item, one, place.depth + 1, limits=False) for one in values)
