@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         MultipleFound,
         NoStorage,
         NotConnected,
+        NotFetched,
         ProcessorDoesNotExist,
+        ReferencedDocument,
         ScanRefused,
         StaleDocument,
         StorageError,
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
     from docmap.query.changes import Change, Push, Updated
     from docmap.query.lookups import LookupManager, reference
     from docmap.query.rows import AggregateRow
-    from docmap.schema.annotations import BigInt, Index, Indexed, Precision, Stored
+    from docmap.schema.annotations import BigInt, Index, Indexed, OnDelete, Precision, Stored
     from docmap.schema.converters import ConverterManager, converters
+    from docmap.schema.references import Ref
     from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, GroupedQuery, Query
     from docmap.storage.journal import Command, on_command
     from docmap.values import ObjectId, uuid7
@@ -93,12 +96,16 @@ __all__ = [
     "MultipleFound",
     "NoStorage",
     "NotConnected",
+    "NotFetched",
     "ObjectId",
+    "OnDelete",
     "Precision",
     "ProcessorDoesNotExist",
     "Push",
     "Q",
     "Query",
+    "Ref",
+    "ReferencedDocument",
     "ScanRefused",
     "StaleDocument",
     "StorageError",
@@ -143,8 +150,9 @@ _HOMES = {
     "docmap.query.lookups": ("LookupManager", "reference"),
     "docmap.query.rows": ("AggregateRow",),
     "docmap.query.changes": ("Change", "Push", "Updated"),
-    "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "Precision", "Stored"),
+    "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "OnDelete", "Precision", "Stored"),
     "docmap.schema.converters": ("ConverterManager", "converters"),
+    "docmap.schema.references": ("Ref",),
     "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "GroupedQuery", "Query"),
     "docmap.storage.journal": ("Command", "on_command"),
     "docmap.values": ("ObjectId", "uuid7"),

@@ -11,6 +11,8 @@ DocmapError
 │   └── DataProcessorDoesNotExist
 ├── DocumentNotFound (KeyError)
 ├── MultipleFound
+├── NotFetched                           a reference was asked for a document that nobody fetched
+├── ReferencedDocument                   a delete rule denies deleting what others refer to
 ├── DuplicateKey                         a key or a unique index is taken
 ├── BulkError                            some documents of an unordered bulk call failed
 ├── UpdateTypeError                      an update meets a stored value that it cannot work on
@@ -148,6 +150,14 @@ class DocumentNotFound(DocmapError, KeyError):
 
 class MultipleFound(DocmapError):
     """More than one document matches where exactly one was asked for."""
+
+
+class NotFetched(DocmapError):
+    """The value of a reference was asked for before it was fetched; nothing was read."""
+
+
+class ReferencedDocument(DocmapError):
+    """Documents refer to what is to be deleted, and their delete rule denies it."""
 
 
 class DuplicateKey(DocmapError):

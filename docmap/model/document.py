@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -14,6 +15,7 @@ from docmap.model.declaration import DECLARATION, Declaration, check_fields, dec
 from docmap.model.expressions import field
 from docmap.model.hooks import events_of
 from docmap.model.metaclass import DocumentMeta
+from docmap.schema.registry import TargetUndefined, known
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
 from docmap.storage.loading import SCHEMA, STATE, State, state_of
@@ -75,6 +77,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
         inherited = getattr(parents[0], DECLARATION) if parents else Declaration()
         setattr(cls, DECLARATION, declare(cls, inherited, keywords))
         cls.__docmap_keywords__ = frozenset(keywords)
+        known.add(cls)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
@@ -88,7 +91,8 @@ class Document(BaseModel, metaclass=DocumentMeta):
         if getattr(cls, DECLARATION).abstract:
             events_of(cls)
         elif cls.__pydantic_complete__:
-            schema_of_class(cls)
+            with suppress(TargetUndefined):  # made when it is first needed
+                schema_of_class(cls)
 
     # -- the key and the state
 

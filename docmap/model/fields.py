@@ -17,7 +17,7 @@ from docmap.model.lookups import DateLookups, ListLookups, TextLookups
 from docmap.model.operators import Ordering
 from docmap.query.conditions import Condition, Q, as_condition, as_node
 from docmap.query.paths import EACH, Path, Segment
-from docmap.schema.resolve import Root, resolve_path, unknown
+from docmap.schema.resolve import Root, beyond, resolve_path, unknown
 from docmap.schema.types import ANY, LISTS, FieldType
 
 __all__ = [
@@ -197,9 +197,13 @@ def _no_attribute(of: FieldExpression, kind: FieldType, name: str) -> InvalidQue
             f"{name} for one element, or {of!r}.any({name}=...)",
             field=name,
         )
+    if of._owner is not None:
+        names = [str(segment) for segment in of._path.segments]
+        if two := beyond(kind, of._owner.__name__, names, name):
+            return InvalidQuery(f"{of!r} {two}", field=name)
     hint = f"the key of a dict is {of!r}[{name!r}]" if kind.kind == "dict" else ""
-    names = LOOKUPS | _field_names(kind)
-    return unknown(Root(repr(of), "", kind), "field or lookup", name, names, hint)
+    known = LOOKUPS | _field_names(kind)
+    return unknown(Root(repr(of), "", kind), "field or lookup", name, known, hint)
 
 
 def _field_names(kind: FieldType) -> set[str]:

@@ -29,6 +29,8 @@ def _merge_attributes(ours: dict[str, Any], theirs: dict[str, Any], kind: FieldT
 def _merged(ours: Any, theirs: Any, kind: FieldType) -> Any:
     if type(ours) is not type(theirs):
         return theirs
+    if kind.target is not None and ours == theirs:
+        return ours  # it may have been fetched
     if isinstance(ours, RootModel):
         ours.__dict__["root"] = _merged(ours.root, theirs.root, kind)
         return ours

@@ -1,4 +1,4 @@
-"""What a user writes into annotations: `Indexed`, `Stored`, `Precision`, `BigInt`, and `Index`."""
+"""What a user writes into annotations: `Indexed`, `Stored`, `OnDelete` and so on, and `Index`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,22 @@ class Precision:
     def __post_init__(self) -> None:
         if self.unit not in {"ms", "us"}:
             raise InvalidModel('Precision takes "ms" or "us"')
+
+
+@dataclass(frozen=True, slots=True)
+class OnDelete:
+    """`Annotated[Ref[Customer], OnDelete("cascade")]`: what deleting the customer does here.
+
+    "deny" refuses it while a document refers to it, "cascade" deletes those documents too,
+    "nullify" sets the reference to None, or takes it out of its list, set or dict; "ignore", the
+    default, leaves a reference to nothing.
+    """
+
+    rule: Literal["deny", "cascade", "nullify", "ignore"]
+
+    def __post_init__(self) -> None:
+        if self.rule not in {"deny", "cascade", "nullify", "ignore"}:
+            raise InvalidModel('OnDelete takes "deny", "cascade", "nullify" or "ignore"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,16 @@ def _lookup(root: Root, found: Resolved, lookup: str, value: Any, written: str) 
         raise unknown(root, "lookup", lookup, VOCABULARY)
     if found.path.each:
         raise _error(root, written, "goes through a list with each(): use any(...) in conditions")
+    if found.type.target is not None and known.operand not in _OF_REFERENCES:
+        label = found.type.label
+        raise _error(root, written, f"is {label}: it takes equals, in, exists and is_null")
     try:
         return _OPERANDS[known.operand](found, lookup, value)
     except Misfit as error:
         raise _error(root, written, str(error)) from error
+
+
+_OF_REFERENCES = frozenset({"same", "many", "flag", "any"})
 
 
 def _error(root: Root, written: str, text: str) -> InvalidQuery:

@@ -41,6 +41,13 @@ from docmap.schema.foreign import foreign_schema
 from docmap.schema.generic import container_type
 from docmap.schema.leaves import ANY_SCHEMA
 from docmap.schema.records import dataclass_type, named_tuple_type, typed_dict_type
+from docmap.schema.reference_types import (
+    check_holds_reference,
+    check_rules,
+    reference_type,
+    rule_of,
+)
+from docmap.schema.references import Ref
 from docmap.schema.scalars import (
     converted_type,
     enum_type,
@@ -69,6 +76,8 @@ def compile_model(
     """
     compiler = Compiler(forbid_extra=forbid_extra)
     root = compiler.model(model, model.__name__, key=key)
+    if compiler.rules:
+        check_rules(root, model.__name__)
     return Compiled(root, compiler.recheck)
 
 
@@ -84,6 +93,8 @@ class Scope:
     """A validator further out may change the value beyond its own limits."""
     tagging: bool = False
     """No single type is declared: what JSON lacks is stored with its type."""
+    on_delete: str = ""
+    """The delete rule of the references inside; nested models have their own."""
 
 
 class Compiler:
@@ -91,6 +102,8 @@ class Compiler:
 
     def __init__(self, *, forbid_extra: bool = False) -> None:
         self.recheck = False
+        self.rules = False
+        """A delete rule was met."""
         self.scope = Scope()
         self._forbid_extra = forbid_extra
         self._definitions: dict[str, cs.CoreSchema] = {}
@@ -147,8 +160,15 @@ class Compiler:
                     discriminator = item.discriminator or discriminator
             return union_type(self, typing.get_args(annotation), metadata, where, discriminator)
         limits = {} if self.scope.loose else stored_constraints(metadata)
-        with self.within(loose=self.scope.loose or transforms(metadata)):
+        rule = rule_of(metadata, where)
+        with self.within(
+            loose=self.scope.loose or transforms(metadata),
+            on_delete=rule or self.scope.on_delete,
+        ):
             kind = self._typed(annotation, limits, metadata, where)
+        if rule:
+            self.rules = True
+            check_holds_reference(kind, where)
         # Types are made in many places; what they may refer to is known here.
         object.__setattr__(kind, "definitions", self._definitions)
         return kind
@@ -174,6 +194,8 @@ class Compiler:
             return literal_type(self, annotation, where)
         plain = origin or annotation
         if isinstance(plain, type):
+            if issubclass(plain, Ref):
+                return reference_type(self, plain, where)
             converter = custom(plain)
             if converter is not None:
                 return converted_type(self, plain, converter, where)
@@ -251,7 +273,9 @@ class Compiler:
         self._made[key] = place
         self._open.add(key)
         self._copies[id(place)] = [place]
-        with self.within(config=config, aliases=frozenset(), loose=False, tagging=False):
+        with self.within(
+            config=config, aliases=frozenset(), loose=False, tagging=False, on_delete=""
+        ):
             kind = make(fields)
         self._open.discard(key)
         copies = self._copies.pop(id(place))

@@ -22,6 +22,8 @@ from docmap.errors import InvalidValue
 from docmap.schema.converters import custom
 from docmap.schema.leaves import LEAVES
 from docmap.schema.readers import Readers
+from docmap.schema.references import Ref, key_of
+from docmap.schema.registry import is_document_class
 from docmap.schema.types import ORDERED, UNTYPED, FieldType
 from docmap.values import DECIMAL_DIGITS, INT_MAX, INT_MIN, decimal_fault, normal, order_key, utc
 
@@ -44,6 +46,8 @@ def coerce(kind: FieldType, value: Any) -> Any:
     """
     if value is None:
         return None
+    if kind.target is not None:
+        return _reference(kind, value)
     if _by_own_rule(kind, value):
         return _by_schema(kind, value)
     if isinstance(value, Enum) and not isinstance(value, (str, int)):
@@ -55,6 +59,20 @@ def coerce(kind: FieldType, value: Any) -> Any:
     if simple is not None:
         return simple(kind, value)
     return _by_schema(kind, value)
+
+
+def _reference(kind: FieldType, value: Any) -> Any:
+    """The key of a document, or of a reference, of the class referred to; else a key of it."""
+    target: Any = kind.target and kind.target()
+    if isinstance(value, Ref) or is_document_class(type(value)):
+        try:
+            return key_of(kind.annotation, value)
+        except ValueError as error:
+            raise Misfit(str(error)) from error
+    try:
+        return coerce(target.__docmap_schema__.key_field.type, value)
+    except Misfit as error:
+        raise Misfit(f"is {kind.label}, whose key {error}") from error
 
 
 def _by_own_rule(kind: FieldType, value: Any) -> bool:

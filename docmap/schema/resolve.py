@@ -112,6 +112,20 @@ def is_lookup(name: str) -> bool:
     return name in VOCABULARY or name in SYNONYMS or name in {"any", "all"}
 
 
+def beyond(kind: FieldType, owner: str, names: Sequence[str], name: str) -> str:
+    """Why a name after a reference cannot be asked in one query, and how in two; else empty."""
+    one = kind.item if kind.kind in LISTS else kind
+    if one is None or one.target is None:
+        return ""
+    many = "contains_any" if one is not kind else "in"
+    keys = f'db.find({one.target().__name__}, {name}=value).values("pk")'
+    return (
+        f"is {kind.label}, a document of its own that one query does not read: ask in two, "
+        f"db.find({owner}, {'__'.join([*names, many])}={keys}); a key is compared with "
+        f"{'__'.join(names)}{'__contains' if one is not kind else ''}=key"
+    )
+
+
 def unknown(root: Root, kind: str, name: str, known: Iterable[str], hint: str = "") -> InvalidQuery:
     """The error for a name that nothing has, with the nearest ones."""
     near = tuple(difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6))
@@ -130,6 +144,7 @@ class _Walk:
         self.type = root.type
         self.written = written
         self.segments: list[Segment] = []
+        self.names: list[str] = []
         self.taken = ""
 
     def longest_field(self, rest: str) -> Field | None:
@@ -157,6 +172,7 @@ class _Walk:
 
     def enter(self, field: Field) -> None:
         self.segments.append(field.stored)
+        self.names.append(field.name)
         self.type = field.type
 
     def each(self) -> None:
@@ -183,6 +199,8 @@ class _Walk:
         field = self.field(name)
         if field is not None:
             return self.enter(field)
+        if not is_lookup(name) and (two := beyond(self.type, self.root.name, self.names, name)):
+            raise self.error(two)
         if self.type.kind in LISTS:
             if name.isascii() and name.isdigit():
                 return self.index(int(name))

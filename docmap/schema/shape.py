@@ -41,7 +41,9 @@ class Shape:
         shape.moments = tuple(
             name
             for name, entry in root.fields.items()
-            if entry.type.kind == "datetime" and not entry.type.microseconds
+            if entry.type.kind == "datetime"
+            and not entry.type.microseconds
+            and entry.type.target is None
         )
         return shape
 

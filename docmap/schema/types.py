@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -71,6 +71,10 @@ class FieldType:
     """A union that stores the values that JSON lacks with their type, as an untyped place does."""
     definitions: Mapping[str, CoreSchema] = field(default_factory=dict, repr=False)
     """The schemas of the types that contain themselves, which `core` may refer to."""
+    target: Callable[[], Any] | None = field(default=None, repr=False)
+    """Of a reference: gives the class that it refers to. The other attributes are its key's."""
+    on_delete: str = ""
+    """Of a reference: its delete rule; empty or "ignore" for none."""
 
     @property
     def schema(self) -> CoreSchema:
@@ -110,6 +114,8 @@ _DEEPEST_LABEL = 3  # a type that contains itself has no end
 
 
 def _label(kind: FieldType, depth: int) -> str:
+    if kind.target is not None:
+        return f"a reference to {kind.target().__name__}"
     if kind.kind == "model":
         return getattr(kind.annotation, "__name__", "object")
     if kind.kind == "union":

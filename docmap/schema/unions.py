@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, SchemaValidator
 from pydantic_core import core_schema as cs
 
+from docmap.errors import InvalidModel
 from docmap.schema.checked import Finder, none_finder, serializer
 from docmap.schema.diagnose import dotted, find_fault
 from docmap.schema.types import FieldType, python_class
@@ -84,6 +85,12 @@ def _several(
     discriminator: Any,
 ) -> FieldType:
     options = _options(compiler, members, metadata, where)
+    if any(option.target is not None for option in options):
+        raise InvalidModel(
+            f"{where} is a reference or something else, and the key that is stored does not say "
+            "which: declare a field for each, Ref[...] | None",
+            field=where,
+        )
     if any(option.kind == "any" and option.annotation is Any for option in options):
         return compiler.untyped()
     annotation: Any = Union[tuple(members)]  # noqa: UP007 - built from data
