@@ -55,7 +55,7 @@ from docmap.schema.scalars import (
     scalar_type,
     secret_type,
 )
-from docmap.schema.types import Field, FieldType
+from docmap.schema.types import Field, FieldType, holds_datetime
 from docmap.schema.unions import union_type
 
 
@@ -102,8 +102,7 @@ class Compiler:
 
     def __init__(self, *, forbid_extra: bool = False) -> None:
         self.recheck = False
-        self.rules = False
-        """A delete rule was met."""
+        self.rules = False  # a delete rule was met
         self.scope = Scope()
         self._forbid_extra = forbid_extra
         self._definitions: dict[str, cs.CoreSchema] = {}
@@ -363,7 +362,7 @@ class Compiler:
         # The key is made by docmap: limits for the texts of a user do not hold for it.
         with self.within(config={} if is_key else self.scope.config):
             kind = self.compile(info.annotation, metadata, where, discriminator=info.discriminator)
-        if find_markers(metadata, Precision) and not _holds_datetime(kind):
+        if find_markers(metadata, Precision) and not holds_datetime(kind):
             raise InvalidModel(
                 f"{where} is {kind.label}: Precision is for datetimes; inside a list or dict write "
                 'it on the element, list[Annotated[datetime, Precision("us")]]',
@@ -385,10 +384,6 @@ def key_of(annotation: Any) -> Any:
     except TypeError:
         return repr(annotation)
     return annotation
-
-
-def _holds_datetime(kind: FieldType) -> bool:
-    return kind.kind in {"datetime", "any"} or any(map(_holds_datetime, kind.options))
 
 
 def _check_unique(entry: Field, fields: Mapping[str, Field], where: str) -> None:

@@ -168,6 +168,11 @@ def walk(
     yield from below(root, prefix)
 
 
+def holds_datetime(kind: FieldType) -> bool:
+    """True if a datetime may stand in the place."""
+    return kind.kind in {"datetime", "any"} or any(map(holds_datetime, kind.options))
+
+
 def inner_types(kind: FieldType) -> tuple[FieldType, ...]:
     """The types directly inside a type: elements, values, members and fields."""
     below = (kind.item, *kind.items, *kind.options, *(f.type for f in kind.fields.values()))
