@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticUndefined, from_json
 
 from docmap.errors import InvalidModel, NoStorage
+from docmap.model.converting import convert, save_copy
 from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
 from docmap.model.expressions import field
 from docmap.model.hooks import events_of
+from docmap.model.inputs import input_model
 from docmap.model.metaclass import DocumentMeta
 from docmap.schema.registry import TargetUndefined, known
 from docmap.schema.schema import Schema, typed
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 D = TypeVar("D")
+R = TypeVar("R")
 
 
 class _SchemaOfClass:
@@ -148,6 +151,50 @@ class Document(BaseModel, metaclass=DocumentMeta):
     def from_storage(cls, storage: BaseStorageAdapter, primary_key: Any) -> Self:
         """The stored document of a key. Raises DocumentNotFound."""
         return storage.get(cls, primary_key)
+
+    # -- other classes, other records
+
+    def convert_to(self, other: type[R], /) -> R:
+        """The record of this document, as it is in memory, as an instance of another class.
+
+        Takes what `Query.view` takes. Stored fields that the class does not declare are part of the
+        record. A document class over the same collection gives a document of the same record,
+        which can be saved. Raises InvalidRecord naming a field that the record does not have.
+        """
+        converted: R = convert(self, other)
+        return converted
+
+    @overload
+    def save_as(
+        self,
+        other: None = None,
+        /,
+        *,
+        storage: BaseStorageAdapter | None = None,
+        key: Any = None,
+    ) -> Self: ...
+    @overload
+    def save_as(
+        self, other: type[D], /, *, storage: BaseStorageAdapter | None = None, key: Any = None
+    ) -> D: ...
+    def save_as(
+        self, other: Any = None, /, *, storage: BaseStorageAdapter | None = None, key: Any = None
+    ) -> Any:
+        """Store the record as a new one, of another document class if given; the new document.
+
+        It has the key given, else a new one. This document stays what it is. Raises DuplicateKey,
+        and InvalidRecord for a class whose fields the record does not have.
+        """
+        return save_copy(self, other or type(self), self._storage(storage), key)
+
+    @classmethod
+    def input_model(cls) -> type[BaseModel]:
+        """The class without the key and what the storage sets: a pydantic model of request bodies.
+
+        Its validators are those of the class. A key that only the user can give stays in. Made once
+        for each class; `OrderInput` for `Order`.
+        """
+        return input_model(cls)
 
     def _storage(self, given: BaseStorageAdapter | None) -> BaseStorageAdapter:
         state = state_of(self)

@@ -17,7 +17,7 @@ from docmap.storage.firing import after_write, before_write, settled
 from docmap.storage.journal import decoding, running
 from docmap.storage.loading import attach, schema_of, state_of
 from docmap.storage.rollback import note
-from docmap.storage.writes import ANY, NEW, Write
+from docmap.storage.writes import ANY, NEW, Write, keep_unknown
 from docmap.values import ObjectId
 
 if TYPE_CHECKING:
@@ -75,11 +75,18 @@ def expected_revision(storage: BaseStorageAdapter, document: Any) -> int:
     return state.revision
 
 
-def save_document(storage: BaseStorageAdapter, document: Any, expected: int) -> Any:
-    """Store one document and note its new revision on it; its key."""
+def save_document(
+    storage: BaseStorageAdapter, document: Any, expected: int, like: bytes | str | None = None
+) -> Any:
+    """Store one document and note its new revision on it; its key.
+
+    `like` is a record whose fields unknown to the class the new one gets too.
+    """
     schema = schema_of(type(document))
     with settled(storage, schema, expected):
         write = prepare(storage, schema, document, expected)
+        if like is not None:
+            write = write._replace(data=keep_unknown(schema, like, write.data))
         storage.prepare_collection(schema)
         try:
             revision = storage._save(schema, write)
@@ -97,7 +104,9 @@ def stored(
     """Note on a document that it is stored. Plain dicts carry no state."""
     if schema.model is not None:
         note(storage, document)
-        attach(document, storage, revision, write.data)
+        before = state_of(document) if write.expected >= 0 else None
+        data = write.data if before is None else keep_unknown(schema, before.data, write.data)
+        attach(document, storage, revision, data)
 
 
 def deletion(storage: BaseStorageAdapter, schema: Schema, document: Any) -> tuple[Any, int]:

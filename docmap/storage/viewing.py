@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,6 +86,21 @@ def viewing(schema: Schema, other: Any) -> Viewing:
     it could not save them back: another collection, another key, other names in storage.
     """
     return _made(schema, other, view_of(schema, other))
+
+
+def converting(schema: Schema, other: Any) -> tuple[Callable[[bytes | str], Any], Schema | None]:
+    """What makes an instance of another class of a record; its schema if it is the same record.
+
+    What the record lacks is left to the decoder, which raises InvalidRecord: fields that the class
+    of the record does not declare may be in it all the same. Raises InvalidQuery for a class that
+    has no fields, or stores a field of the same collection under another name.
+    """
+    view = view_of(schema, other, strict=False)
+    target = schema_of(other) if hasattr(other, "__docmap_schema__") else None
+    if target is None or target.collection != schema.collection:
+        return view.decode, None
+    _made(schema, other, view)
+    return target.codec.decode, target
 
 
 @lru_cache(maxsize=_KEPT)

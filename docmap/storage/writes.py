@@ -11,7 +11,7 @@ from docmap.errors import DuplicateKey, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
-from docmap.schema.types import FieldType
+from docmap.schema.unknown import carry, has_unknown
 from docmap.values import order_key
 
 NEW: Final = -1
@@ -47,33 +47,11 @@ def keep_unknown(schema: Schema, stored: bytes | str, data: bytes) -> bytes:
         return data
     for name, _ in schema.stamps:
         old.pop(name, None)
-    if not _has_unknown(old, schema.root):
+    if not has_unknown(old, schema.root):
         return data
     new = from_json(data)
-    _carry(old, new, schema.root)
+    carry(old, new, schema.root)
     return to_json(new)
-
-
-def _names(kind: FieldType) -> dict[str, FieldType]:
-    return {entry.stored: entry.type for entry in kind.fields.values()}
-
-
-def _has_unknown(old: Any, kind: FieldType) -> bool:
-    if kind.kind != "model" or type(old) is not dict or kind.extra:
-        return False
-    known = _names(kind)
-    return any(name not in known or _has_unknown(value, known[name]) for name, value in old.items())
-
-
-def _carry(old: Any, new: Any, kind: FieldType) -> None:
-    if kind.kind != "model" or type(old) is not dict or type(new) is not dict or kind.extra:
-        return
-    known = _names(kind)
-    for name, value in old.items():
-        if name not in known:
-            new[name] = value
-        elif name in new:
-            _carry(value, new[name], known[name])
 
 
 def taken(schema: Schema) -> DuplicateKey:
