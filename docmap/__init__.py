@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from docmap.schema.references import Ref
     from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, GroupedQuery, Query
     from docmap.storage.journal import Command, on_command
+    from docmap.storage.paging import Page
     from docmap.values import ObjectId, uuid7
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "NotFetched",
     "ObjectId",
     "OnDelete",
+    "Page",
     "Precision",
     "ProcessorDoesNotExist",
     "Push",
@@ -155,6 +157,7 @@ _HOMES = {
     "docmap.schema.references": ("Ref",),
     "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "GroupedQuery", "Query"),
     "docmap.storage.journal": ("Command", "on_command"),
+    "docmap.storage.paging": ("Page",),
     "docmap.values": ("ObjectId", "uuid7"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

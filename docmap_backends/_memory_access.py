@@ -15,7 +15,7 @@ from docmap.query.paths import Segment
 from docmap.schema.indexes import IndexTerm
 from docmap.schema.schema import Schema
 from docmap.schema.types import LISTS, FieldType
-from docmap.values import RANK_TEXT, ObjectId, order_key
+from docmap.values import RANK_DURATION, RANK_NUMBER, RANK_TEXT, ObjectId, order_key
 from docmap_backends._memory_index import LAST, Entry, MemoryIndex, Span
 
 _MOST_SPANS: Final = 64
@@ -197,9 +197,10 @@ def _range(term: IndexTerm, asked: Asked, used: set[int]) -> tuple[_Bound, _Boun
         if node.lookup in _ENDS and _reads_alike(node.type, term):
             bottom, top = _ENDS[node.lookup](node.value)
             # Values of other types stand before and after: the range ends with the operand's type.
-            low.raise_to(bottom or (top[0],), included=node.lookup != "gt")
+            low.raise_to(bottom or (top[0],), included=node.lookup not in {"gt", "_after"})
             high.lower_to(
-                top or (bottom[0], LAST), included=node.lookup not in {"lt", "startswith"}
+                top or (bottom[0], LAST),
+                included=node.lookup not in {"lt", "startswith", "_before"},
             )
             used.add(position)
     return low, high
@@ -212,6 +213,7 @@ def _prefix(text: str) -> tuple[Any, Any]:
     return (RANK_TEXT, text), (RANK_TEXT, after)
 
 
+LAST_OF_ALL: Final = (RANK_DURATION + 1,)
 _ENDS: Final[Mapping[str, Callable[[Any], tuple[Any, Any]]]] = {
     "gt": lambda wanted: (order_key(wanted), ()),
     "gte": lambda wanted: (order_key(wanted), ()),
@@ -219,6 +221,9 @@ _ENDS: Final[Mapping[str, Callable[[Any], tuple[Any, Any]]]] = {
     "lte": lambda wanted: ((), order_key(wanted)),
     "between": lambda wanted: (order_key(wanted[0]), order_key(wanted[1])),
     "startswith": _prefix,
+    # A page goes on through values of other types, and never to null.
+    "_after": lambda wanted: (order_key(wanted), LAST_OF_ALL),
+    "_before": lambda wanted: ((RANK_NUMBER,), order_key(wanted)),
 }
 
 

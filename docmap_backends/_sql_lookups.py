@@ -320,3 +320,33 @@ def _quantified(quantifier: str) -> None:
 
 _quantified("any")
 _quantified("all")
+
+
+# -- the position of a page
+
+
+@lookups.register("_after")
+def after(path: Path, value: Any, codec: FieldCodec) -> Native:
+    column, wanted = _sortable(path, value, codec)
+    if value is None:
+        # Every value that is not null, stated as a range: an index is entered at its beginning.
+        return exactly(f"{column}>=-9e999")
+    return exactly(f"{column}>?", wanted)
+
+
+@lookups.register("_before")
+def before(path: Path, value: Any, codec: FieldCodec) -> Native:
+    column, wanted = _sortable(path, value, codec)
+    return exactly(f"{column}<?", wanted)
+
+
+def _sortable(path: Path, value: Any, codec: FieldCodec) -> tuple[str, Any]:
+    """What SQLite sorts by at a path, and the value's form in it. Raises ValueError if nothing."""
+    place, schema = place_of(path, codec), codec.schema
+    if path == schema.key_path and codec.engine.key_column(schema, path) == "key":
+        fits = schema.model is not None or type(value) in {str, int, UUID, ObjectId}
+        if fits and codec.type.kind == schema.key_field.type.kind:
+            return "key", schema.stored_key(value)
+    if not place.trusted:
+        raise ValueError("what sorts after it is not known without looking at the types")
+    return place.value, None if value is None else bound(place, value)

@@ -213,6 +213,18 @@ class SQLiteReading(BaseStorageAdapter):
                     raise self._connections.file.damaged()
 
     def _statement(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
+        if not query.parts:
+            return self._selected(schema, table, query)
+        # One after the other, each from the place in the index where it begins; the limit of each
+        # keeps its order, and that of the whole stops the rest from being run.
+        limit = -1 if query.limit is None else query.limit
+        most = limit if limit < 0 else query.offset + limit
+        parts = [self._selected(schema, table, p._replace(limit=most)) for p in query.parts]
+        text = " UNION ALL ".join(f"SELECT * FROM ({part.text})" for part in parts)
+        parameters = [value for part in parts for value in part.parameters]
+        return SQL(f"{text} LIMIT ? OFFSET ?", (*parameters, limit, query.offset))
+
+    def _selected(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         found = where(query.condition)
         text = f"{table.select}{found.text}"
         if query.order:

@@ -146,6 +146,8 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _matching(self, schema: Schema, query: NativeQuery) -> Iterator[Entry]:
         """The entries that a query asks for, as they are now."""
+        if query.parts:
+            return self._in_parts(schema, query)
         stop = None if query.limit is None else query.offset + query.limit
         node = _node(query.condition)
         with self._mutex:
@@ -156,6 +158,18 @@ class MemoryStorage(BaseStorageAdapter):
         if query.order and not (access is not None and access.ordered):
             found = sorted_by(found, query.order, lambda entry: entry.tree(schema), stop)
         return islice(found, query.offset, stop)
+
+    def _in_parts(self, schema: Schema, query: NativeQuery) -> Iterator[Entry]:
+        """The entries of each part in turn, until there are enough."""
+        found: list[Entry] = []
+        stop = None if query.limit is None else query.offset + query.limit
+        with self._mutex:
+            for part in query.parts:
+                left = None if stop is None else stop - len(found)
+                found += self._matching(schema, part._replace(limit=left))
+                if len(found) == stop:
+                    break
+        return iter(found[query.offset :])
 
     def _count(self, schema: Schema, condition: Any) -> int:
         node = _node(condition)

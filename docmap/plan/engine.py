@@ -38,6 +38,9 @@ class NativeQuery(NamedTuple):
     order: tuple[OrderTerm, ...] = ()
     offset: int = 0
     limit: int | None = None
+    parts: tuple[NativeQuery, ...] = ()
+    """The same once more, in parts whose matches follow one another in the order: each is what an
+    index gives from its first match on. Their slices are open. An engine may leave them alone."""
 
 
 class NativeAggregate(NamedTuple):

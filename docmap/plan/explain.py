@@ -78,7 +78,7 @@ def explain(engine: Engine, plan: Plan, grouping: Grouping | None = None) -> Exp
         {
             "engine": engine.scheme,
             "collection": request.schema.collection,
-            "condition": text(request.condition),
+            "condition": text(request.whole),
             "native": residual is None,
             "residual": text(residual) if residual is not None else "",
             "why": f"{engine.scheme} has no exact form of it" if residual is not None else "",

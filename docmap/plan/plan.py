@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from docmap.plan.engine import Engine, NativeQuery
-from docmap.plan.split import asking, split
-from docmap.query.nodes import TRUE, Node, Or
+from docmap.plan.split import Ask, asking, split
+from docmap.query.keyset import Run
+from docmap.query.nodes import TRUE, Node, Or, conjunction, disjunction
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Segment
 from docmap.schema.schema import Schema
@@ -22,6 +23,15 @@ class Request(NamedTuple):
     offset: int = 0
     limit: int | None = None
     allow_scan: bool = True
+    after: tuple[Run, ...] = ()
+    """What sorts after a position, in runs; empty for no position."""
+
+    @property
+    def whole(self) -> Node:
+        """The condition and, as a part of it, the position."""
+        if not self.after:
+            return self.condition
+        return conjunction(self.condition, disjunction(*(run.condition for run in self.after)))
 
     @property
     def sliced(self) -> bool:
@@ -53,7 +63,8 @@ class Plan(NamedTuple):
 def make(engine: Engine, request: Request) -> Plan:
     """The plan of a request: native where the engine's form is exact, residual elsewhere."""
     engine._refresh(request.schema)
-    native, residual = split(request.condition, asking(engine, request.schema))
+    ask = asking(engine, request.schema)
+    native, residual = split(request.whole, ask)
     ordered = not request.order or engine._orders(request.schema, request.order)
     exact = residual is None and ordered
     query = NativeQuery(
@@ -61,8 +72,19 @@ def make(engine: Engine, request: Request) -> Plan:
         request.order if ordered else (),
         request.offset if exact else 0,
         request.limit if exact else None,
+        _parts(request, ask) if ordered and request.after else (),
     )
     return Plan(request, query, residual, ordered)
+
+
+def _parts(request: Request, ask: Ask) -> tuple[NativeQuery, ...]:
+    """The native query in parts, one for each run behind the position."""
+    if any(split(run.condition, ask).residual is not None for run in request.after):
+        return ()
+    found = ((run.of(request.condition), run.order) for run in request.after)
+    return tuple(
+        NativeQuery(split(node, ask).native, order) for node, order in found if node is not None
+    )
 
 
 def with_key(schema: Schema, terms: tuple[OrderTerm, ...]) -> tuple[OrderTerm, ...]:

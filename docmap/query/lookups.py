@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from docmap.errors import InvalidQuery
 from docmap.query import regex
 from docmap.query.managers import LookupManager
-from docmap.values import MISSING, equal
+from docmap.values import MISSING, equal, order_key
 from docmap.values import bracket as bracket_of
 
 __all__ = ["VOCABULARY", "Lookup", "LookupManager", "reference"]
@@ -91,7 +91,7 @@ def on_declared(name: str, kind: str | None) -> Reference:
     >>> on_declared("contains", "list")("abc", "b"), on_declared("contains", None)("abc", "b")
     (False, True)
     """
-    lookup = VOCABULARY[name]
+    lookup = _PLACING.get(name) or VOCABULARY[name]
     expected = _STORED_AS.get(kind or "") if lookup.operand in {"part", "parts"} else None
     if expected is None:
         return lookup.matches
@@ -260,3 +260,24 @@ def hour(stored: Any, wanted: int) -> bool:
 def size(stored: Any, wanted: int) -> bool:
     """True if `stored` is a list of `wanted` elements."""
     return isinstance(stored, list) and len(stored) == wanted
+
+
+# -- what only paging asks, under names that no keyword can have
+
+
+def _after(stored: Any, wanted: Any) -> bool:
+    """True if the stored value stands after the wanted one in the canonical order of all values."""
+    return order_key(stored) > order_key(wanted)
+
+
+def _before(stored: Any, wanted: Any) -> bool:
+    """True if the stored value stands before the wanted one and is not null."""
+    return order_key(None) < order_key(stored) < order_key(wanted)
+
+
+_PLACING: Mapping[str, Lookup] = MappingProxyType(
+    {
+        "_after": Lookup("_after", "any", _after),
+        "_before": Lookup("_before", "any", _before),
+    }
+)

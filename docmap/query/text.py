@@ -14,7 +14,15 @@ from docmap.query.nodes import And, Compare, Element, Keyword, Node, Not, Or
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path
 
-_SIGNS = {"equals": "==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_SIGNS = {
+    "equals": "==",
+    "gt": ">",
+    "gte": ">=",
+    "lt": "<",
+    "lte": "<=",
+    "_after": ">",
+    "_before": "<",
+}
 
 
 def text(node: Node) -> str:

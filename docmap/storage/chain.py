@@ -16,6 +16,7 @@ from docmap.query.nodes import Node, conjunction, negation
 from docmap.query.order import OrderTerm
 from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
+from docmap.schema.cursors import read_cursor
 from docmap.schema.schema import Schema
 from docmap.storage.viewing import Viewing
 
@@ -58,6 +59,9 @@ class BaseQueryAdapter(Generic[T]):
         if not names:
             raise self._about(InvalidQuery("order_by takes at least one field name"))
         self._unsliced("order_by")
+        if self._request.after:
+            message = "order_by behind a cursor would change what it means: call order_by first"
+            raise self._about(InvalidQuery(message))
         root = self._request.schema.names
         try:
             for name in names:
@@ -75,6 +79,22 @@ class BaseQueryAdapter(Generic[T]):
     def offset(self, count: int) -> Self:
         """Without the first `count` documents."""
         return self._sliced(self._whole(count, "offset"), None)
+
+    def after(self, cursor: str | None, /) -> Self:
+        """Only the documents that the query's order puts behind a cursor; None is the beginning.
+
+        Call it after `order_by` and before a slice. Raises InvalidQuery for a cursor that was made
+        with another order or for another collection, and for one that is damaged.
+        """
+        self._unsliced("after")
+        if cursor is None:
+            return self._with(order=with_key(self._request.schema, self._request.order))
+        order = with_key(self._request.schema, self._request.order)
+        try:
+            runs = read_cursor(self._request.schema, order, cursor)
+        except InvalidQuery as error:
+            raise self._about(error) from error.__cause__
+        return self._with(order=order, after=runs)
 
     def options(self, *, allow_scan: bool) -> Self:
         """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
@@ -167,6 +187,8 @@ class BaseQueryAdapter(Generic[T]):
         ]
         if request.order:
             parts.append(f", order {order_text(request.order)}")
+        if request.after:
+            parts.append(", after a cursor")
         if request.sliced:
             end = "" if request.limit is None else request.offset + request.limit
             parts.append(f", [{request.offset}:{end}]")

@@ -280,7 +280,7 @@ def _condition(plan: Plan | None) -> str:
         return "by key"
     from docmap.query.text import text
 
-    return text(plan.request.condition)
+    return text(plan.request.whole)
 
 
 def _residual(plan: Plan | None) -> str:

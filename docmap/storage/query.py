@@ -32,18 +32,19 @@ from docmap.storage.firing import hooked
 from docmap.storage.grouping import GroupedQuery
 from docmap.storage.journal import Tally, attending, report
 from docmap.storage.loading import load_record, load_records
+from docmap.storage.paging import PagingQuery
+from docmap.storage.updating_query import UpdatingQuery
 from docmap.storage.viewing import viewing
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
-from docmap.storage.updating_query import UpdatingQuery
 
 T = TypeVar("T")
 R = TypeVar("R")
 V = TypeVar("V")
 
 
-class Query(UpdatingQuery[T]):
+class Query(UpdatingQuery[T], PagingQuery[T]):
     """A query and what runs it: iterate, count, take the first, list values, delete, explain."""
 
     __slots__ = ("_asked",)
@@ -251,11 +252,16 @@ class Query(UpdatingQuery[T]):
             report(self._storage, self._request.schema.collection, name, tally, plan)
         return result
 
-    def _documents(self) -> Iterator[T]:
+    def _documents(
+        self,
+        through: Callable[[Iterator[Record]], Iterator[Record]] = iter,
+        name: str = "find",
+    ) -> Iterator[T]:
+        """The documents; `through` sees the records before they are loaded."""
         self._asked = None
         plan, tally = self._plan(), Tally()
         schema, storage = self._request.schema, self._storage
-        found = _timed(storage, lambda: execute.records(storage, plan), tally)
+        found = _timed(storage, lambda: through(execute.records(storage, plan)), tally)
         try:
             if self._raw:
                 yield from (schema.codec.tree(data) for batch in found for data, _ in batch)
@@ -274,7 +280,7 @@ class Query(UpdatingQuery[T]):
         finally:
             found.close()
             tally.seconds += tally.decode
-            report(storage, schema.collection, "find", tally, plan)
+            report(storage, schema.collection, name, tally, plan)
 
     def _lenient(self, found: Iterator[builtins.list[Record]]) -> Iterator[T]:
         schema, storage = self._request.schema, self._storage

@@ -33,7 +33,7 @@ def update_matching(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter)
         if done is not None:
             return done
     with collection_suspended:
-        return _update(storage, rewriter, execute.records(storage, plan), request.condition)
+        return _update(storage, rewriter, execute.records(storage, plan), request.whole)
 
 
 def _update(
