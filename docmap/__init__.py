@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from docmap.errors import (
         AlreadyConnected,
         BulkError,
+        ChangesLost,
         CorruptStore,
         DataProcessorDoesNotExist,
         DocmapError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, GroupedQuery, Query
     from docmap.storage.journal import Command, on_command
     from docmap.storage.paging import Page
+    from docmap.storage.watching import ChangeEvent, Watch
     from docmap.values import ObjectId, uuid7
 
 __all__ = [
@@ -66,6 +68,8 @@ __all__ = [
     "BigInt",
     "BulkError",
     "Change",
+    "ChangeEvent",
+    "ChangesLost",
     "Collect",
     "Command",
     "Condition",
@@ -118,6 +122,7 @@ __all__ = [
     "Unsupported",
     "UpdateTypeError",
     "Updated",
+    "Watch",
     "after",
     "before",
     "col",
@@ -158,6 +163,7 @@ _HOMES = {
     "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "GroupedQuery", "Query"),
     "docmap.storage.journal": ("Command", "on_command"),
     "docmap.storage.paging": ("Page",),
+    "docmap.storage.watching": ("ChangeEvent", "Watch"),
     "docmap.values": ("ObjectId", "uuid7"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -17,6 +17,7 @@ DocmapError
 ├── BulkError                            some documents of an unordered bulk call failed
 ├── UpdateTypeError                      an update meets a stored value that it cannot work on
 ├── StaleDocument                        somebody else wrote the document since it was loaded
+├── ChangesLost                          changes after a token are not kept any more
 ├── InvalidRecord                        a stored record that does not fit its class
 ├── InvalidConfig                        an unknown scheme, option or alias, a missing extra
 ├── NoStorage                            a document that knows no storage
@@ -174,6 +175,10 @@ class UpdateTypeError(DocmapError):
 
 class StaleDocument(DocmapError):
     """The stored document is newer than the one in memory, or was deleted."""
+
+
+class ChangesLost(DocmapError):
+    """The changes that follow a token are not kept any more: read the collection anew."""
 
 
 class InvalidRecord(DocmapError):

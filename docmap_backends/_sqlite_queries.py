@@ -164,7 +164,7 @@ class SQLiteReading(BaseStorageAdapter):
                 ]
             name = table.key_name or schema.key_field.stored
             return [
-                (doc if _is_own(own) else _in_form(doc, wire_key(key, kind), name), rev)
+                (doc if is_own(own) else in_form(doc, wire_key(key, kind), name), rev)
                 for doc, rev, own, key, kind in rows
                 if crc32(doc, rev & _MASK) == own or self._passes(own)
             ]
@@ -173,7 +173,7 @@ class SQLiteReading(BaseStorageAdapter):
 
     def _passes(self, own: int | None) -> bool:
         """True for a row of another program; one of docmap's own should fit its mark."""
-        if not _is_own(own):
+        if not is_own(own):
             return True
         raise self._connections.file.damaged()
 
@@ -312,11 +312,12 @@ class SQLiteReading(BaseStorageAdapter):
         return EnginePlan(tuple(used), scan, size, lines, statement.text)
 
 
-def _is_own(own: Any) -> bool:
+def is_own(own: Any) -> bool:
+    """True of the mark of a row that docmap wrote."""
     return own is not None and (type(own) is not int or own >= 0)
 
 
-def _in_form(doc: bytes, key: Any, name: str) -> bytes:
+def in_form(doc: bytes, key: Any, name: str) -> bytes:
     """A document of another program as docmap would have written it, if it could."""
     wire = normal_form(doc, key, name)
     return doc if wire is None else to_json(wire)

@@ -23,6 +23,7 @@ from docmap.query.paths import Path, getter
 from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap_backends._sql import column_name, quoted, table_name
+from docmap_backends._sqlite_changes import go_on_logging, is_watched
 from docmap_backends._sqlite_shape import (
     MIXED,
     Shape,
@@ -291,6 +292,7 @@ def create_table(connection: sqlite3.Connection, schema: Schema) -> Table:
         "INSERT INTO docmap_collections(name, shape, key_name) VALUES(?,'{}',?)",
         (schema.collection, table.key_name),
     )
+    go_on_logging(connection, schema.collection)
     return table
 
 
@@ -352,6 +354,8 @@ def drop_all(connection: sqlite3.Connection) -> None:
     """Remove every collection with its indexes; tables of other programs stay."""
     for collection in collection_names(connection):
         table = read_table(connection, collection)
+        if table is not None and is_watched(connection, collection):
+            connection.execute(f"DELETE FROM {table.name}")  # so that the log has each document
         for name in (table_name(collection), *(table.lists if table else ())):
             connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
     connection.execute("DELETE FROM docmap_collections")

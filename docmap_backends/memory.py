@@ -17,8 +17,10 @@ from docmap.query.paths import Path, each_value, getter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage import BaseStorageAdapter
+from docmap.storage.watching import KEPT, Kind, check_kept, not_now
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
 from docmap_backends._memory_access import Access, asked_keys, choose
+from docmap_backends._memory_changes import ChangeLog, MemoryFeed
 from docmap_backends._memory_index import Entry, MemoryIndex
 from docmap_backends._memory_table import Table, filtered
 
@@ -39,22 +41,28 @@ class MemoryStorage(BaseStorageAdapter):
     """`memory://`: gone with the storage object; documents are copies, never shared."""
 
     scheme = "memory"
+    settings: ClassVar[dict[str, type]] = {"kept_changes": int}
     lookups: ClassVar[LookupManager] = _References()
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._tables: dict[str, Table] = {}
         self._undo: list[Callable[[], None]] | None = None
+        self._changes = ChangeLog(check_kept(self._options.get("kept_changes", KEPT), self.scheme))
 
     def _connect(self) -> None:
         pass
 
     def _disconnect(self) -> None:
         self._tables.clear()
+        self._changes.forget()
 
     def _clear(self) -> None:
         with self._mutex:
             before = dict(self._tables)
+            for name, table in before.items():
+                for entry in table.entries.values():
+                    self._changed(name, "delete", entry)
             self._tables.clear()
             self._note(lambda: self._bring_back(before))
 
@@ -102,16 +110,18 @@ class MemoryStorage(BaseStorageAdapter):
             entry = Entry(schema.stored_key(key), data, record[1])
             old = table.put(entry)
             self._note(lambda: table.restore(entry.key, old))
+            self._changed(schema.collection, "insert" if old is None else "update", entry)
 
     def _remove(self, schema: Schema, key: Any) -> bool:
         with self._mutex:
-            return self._take_out(self._table(schema), schema.stored_key(key))
+            return self._take_out(schema, self._table(schema), schema.stored_key(key))
 
-    def _take_out(self, table: Table, key: Any) -> bool:
+    def _take_out(self, schema: Schema, table: Table, key: Any) -> bool:
         old = table.remove(key)
         if old is None:
             return False
         self._note(lambda: table.restore(key, old))
+        self._changed(schema.collection, "delete", old)
         return True
 
     def _save(self, schema: Schema, write: Write) -> int:
@@ -201,7 +211,7 @@ class MemoryStorage(BaseStorageAdapter):
         with self._mutex:
             table = self._table(schema)
             keys = [entry.key for entry in self._matching(schema, NativeQuery(condition))]
-            return sum(self._take_out(table, key) for key in keys)
+            return sum(self._take_out(schema, table, key) for key in keys)
 
     def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
         return True
@@ -239,6 +249,24 @@ class MemoryStorage(BaseStorageAdapter):
                 self._undo = outer
                 raise
             self._undo = None if outer is None else outer + self._undo
+            if self._undo is None:
+                self._changes.publish()
+
+    def _watch(self, schema: Schema, after: str | None) -> MemoryFeed:
+        with self._mutex:
+            if self._undo is not None:
+                raise not_now(schema)
+            return MemoryFeed(self._changes, schema.collection, after)
+
+    def _changed(self, collection: str, kind: Kind, entry: Entry) -> None:
+        """Log a change if the collection is watched; it is published when it is committed."""
+        if collection not in self._changes.watched:
+            return
+        self._changes.add(collection, kind, (entry.data, entry.revision))
+        if self._undo is None:
+            self._changes.publish()
+        else:
+            self._note(self._changes.take_back)
 
     def _note(self, undo: Callable[[], None]) -> None:
         """Remember how to take back a write, if a transaction may want to."""

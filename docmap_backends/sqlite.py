@@ -14,8 +14,10 @@ from docmap.errors import (
 )
 from docmap.query.lookups import LookupManager
 from docmap.schema.schema import Schema
+from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._sql_text import dialect
 from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlite_feed import SQLiteFeed, open_feed
 from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_tables import (
@@ -32,11 +34,17 @@ class SQLiteStorage(SQLiteWriting):
     """`sqlite:///path/file.db`, or `sqlite://` in memory.
 
     Options: `timeout` (seconds to wait for a lock, 5), `synchronous` (`FULL`; `NORMAL` may lose the
-    last commits when the machine, not the program, dies), `read_only`.
+    last commits when the machine, not the program, dies), `read_only`, `kept_changes` (how many
+    changes of watched collections the file keeps, 100,000).
     """
 
     scheme = "sqlite"
-    settings: ClassVar[dict[str, type]] = {"timeout": float, "synchronous": str, "read_only": bool}
+    settings: ClassVar[dict[str, type]] = {
+        "timeout": float,
+        "synchronous": str,
+        "read_only": bool,
+        "kept_changes": int,
+    }
     lookups: ClassVar[LookupManager] = dialect
     has_functions: ClassVar[bool] = True
 
@@ -48,6 +56,7 @@ class SQLiteStorage(SQLiteWriting):
         self._synchronous = self._options.get("synchronous", "FULL").upper()
         if self._synchronous not in _SYNCHRONOUS:
             raise InvalidConfig("sqlite: synchronous is FULL, NORMAL or EXTRA", engine="sqlite")
+        self._kept_changes = check_kept(self._options.get("kept_changes", KEPT), "sqlite")
         self._known = Known()
 
     # -- the store
@@ -120,7 +129,11 @@ class SQLiteStorage(SQLiteWriting):
         table = self._known.current(self._connections, collection)
         return table.types if table is not None else {}
 
-    # -- transactions and errors
+    # -- changes, transactions
+
+    def _watch(self, schema: Schema, after: str | None) -> SQLiteFeed:
+        given = "kept_changes" in self._options
+        return open_feed(self._connections, schema, after, self._kept_changes, given=given)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docmap.errors import DocmapError, StorageError, Unsupported
 from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery, Record
@@ -35,6 +35,9 @@ from docmap.storage.writes import (
     stale,
     taken,
 )
+
+if TYPE_CHECKING:
+    from docmap.storage.watching import Feed
 
 
 class Hooks:
@@ -271,6 +274,17 @@ class Hooks:
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         """How the engine would run the query."""
         return EnginePlan(documents=self._count(schema, None))
+
+    def _watch(self, schema: Schema, after: str | None) -> Feed:
+        """The changes of a collection that are committed from now on, or behind a token.
+
+        Nothing needs to be logged before a collection is first watched.
+        """
+        raise Unsupported(
+            f"{self.scheme} has no change feed: memory and sqlite do",
+            engine=self.scheme,
+            collection=schema.collection,
+        )
 
     def _transaction(self) -> AbstractContextManager[None]:
         """All or nothing for what happens inside, in this thread."""

@@ -99,8 +99,13 @@ class Lifecycle(Hooks):
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What this engine may do beyond the contract: `transactions`, `counters`."""
-        own = {"transactions": "_transaction", "counters": "_next_key", "indexes": "_ensure"}
+        """What this engine may do beyond the contract, such as `transactions` or `watch`."""
+        own = {
+            "transactions": "_transaction",
+            "counters": "_next_key",
+            "indexes": "_ensure",
+            "watch": "_watch",
+        }
         return frozenset(
             name
             for name, hook in own.items()
