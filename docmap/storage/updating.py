@@ -13,6 +13,7 @@ from docmap.query.evaluate import matches, roots
 from docmap.query.nodes import Node
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.loading import collection_suspended, load_record
+from docmap.storage.update_hooks import Watch
 from docmap.storage.writes import Write
 from docmap.values import order_key
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 
-def update_matching(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter) -> int:
+def update_matching(
+    storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, watch: Watch
+) -> int:
     """Update every match of a plan; how many there were.
 
     Called inside a transaction, or under the storage's lock where there are none.
@@ -28,41 +31,49 @@ def update_matching(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter)
     request = plan.request
     if request.empty:
         return 0
-    if plan.residual is None:
+    if plan.residual is None and not watch.active:
         done = storage._update_matching(request.schema, plan.native.condition, rewriter)
         if done is not None:
             return done
     with collection_suspended:
-        return _update(storage, rewriter, execute.records(storage, plan), request.whole)
+        found = execute.records(storage, plan)
+        return _update(storage, rewriter, found, request.whole, watch)
 
 
 def _update(
-    storage: BaseStorageAdapter, rewriter: Rewriter, found: Iterable[Record], condition: Node
+    storage: BaseStorageAdapter,
+    rewriter: Rewriter,
+    found: Iterable[Record],
+    condition: Node,
+    watch: Watch,
 ) -> int:
-    done, writes, failure = 0, *_prepared(rewriter, found)
+    done, writes, failure = 0, *_prepared(rewriter, found, watch)
     while writes or failure:
-        changed = _written(storage, rewriter, writes, done)
+        changed = _written(storage, rewriter, writes, done, watch)
         done += len(writes) - len(changed)
         if failure is not None:
             failure.done = _done(storage, done)
             raise failure
         # Another process was faster: what it left is tried again, if it still matches.
         again = _again(storage, rewriter, changed, condition)
-        writes, failure = _prepared(rewriter, again)
+        writes, failure = _prepared(rewriter, again, watch)
     return done
 
 
 def _prepared(
-    rewriter: Rewriter, found: Iterable[Record]
+    rewriter: Rewriter, found: Iterable[Record], watch: Watch
 ) -> tuple[list[Write], DocmapError | None]:
     """The documents to write in the order of their keys, up to the first that cannot be."""
-    read = [(rewriter.read(data), revision) for data, revision in found]
-    keyed = [(rewriter.key(wire), wire, revision) for wire, revision in read]
+    read = [(rewriter.read(record[0]), record) for record in found]
+    keyed = [(rewriter.key(wire), wire, record) for wire, record in read]
     keyed.sort(key=lambda one: order_key(one[0]))
     writes: list[Write] = []
-    for key, wire, revision in keyed:
+    for key, wire, record in keyed:
         try:
-            writes.append(Write(key, rewriter.change(wire), revision))
+            data = rewriter.change(wire)
+            if watch.active:
+                data = watch.before(key, record, data)
+            writes.append(Write(key, data, record[1]))
         except DocmapError as error:
             error.key = key
             return writes, error
@@ -70,13 +81,21 @@ def _prepared(
 
 
 def _written(
-    storage: BaseStorageAdapter, rewriter: Rewriter, writes: list[Write], before: int
+    storage: BaseStorageAdapter,
+    rewriter: Rewriter,
+    writes: list[Write],
+    before: int,
+    watch: Watch,
 ) -> list[Write]:
     try:
-        return storage._rewrite(rewriter.schema, writes) if writes else []
+        changed = storage._rewrite(rewriter.schema, writes) if writes else []
     except DocmapError as error:
         error.done = _done(storage, before + (error.done or 0))
         raise
+    if watch.active:
+        watch.forget(changed)
+        watch.written(writes)
+    return changed
 
 
 def _done(storage: BaseStorageAdapter, done: int) -> int:
@@ -94,15 +113,15 @@ def _again(
 
 
 def update_first(
-    storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, *, new: bool
+    storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, watch: Watch, *, new: bool
 ) -> Record | None:
     """Update the first match of a plan; its record after the update, or before; None if empty."""
     while (record := next(iter(execute.records(storage, plan)), None)) is not None:
-        writes, failure = _prepared(rewriter, [record])
+        writes, failure = _prepared(rewriter, [record], watch)
         if failure is not None:
             failure.done = 0
             raise failure
-        if not _written(storage, rewriter, writes, 0):
+        if not _written(storage, rewriter, writes, 0, watch):
             return (writes[0].data, writes[0].expected + 1) if new else record
     return None
 

@@ -11,6 +11,7 @@ from docmap.query.changes import Change, Updated
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.chain import BaseQueryAdapter
+from docmap.storage.update_hooks import Watch
 from docmap.storage.updating import loaded, update_first, update_matching
 
 T = TypeVar("T")
@@ -36,9 +37,13 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         storage = self._storage
         storage.check_open()
         storage.prepare_collection(rewriter.schema)
+        watch = Watch(storage, rewriter.schema)
         with storage.all_or_nothing():
             query = self._with(order=())
-            matched = query._run("update", lambda _, plan: update_matching(storage, plan, rewriter))
+            matched = query._run(
+                "update", lambda _, plan: update_matching(storage, plan, rewriter, watch)
+            )
+        watch.after()
         return Updated(matched, matched)
 
     def find_one_and_update(
@@ -54,16 +59,18 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         storage = self._storage
         storage.check_open()
         storage.prepare_collection(rewriter.schema)
+        watch = Watch(storage, rewriter.schema)
         found: list[T] = []
 
         def action(_: Any, plan: Plan) -> int:
-            record = update_first(storage, plan, rewriter, new=return_new)
+            record = update_first(storage, plan, rewriter, watch, new=return_new)
             if record is not None:
                 found.append(loaded(storage, plan, record, raw=self._raw))
             return len(found)
 
         with storage.all_or_nothing():
             self._sliced(0, 1)._run("find_one_and_update", action)
+        watch.after()
         return found[0] if found else None
 
     def _rewriter(self, changes: tuple[Change, ...], fields: dict[str, Any]) -> Rewriter:

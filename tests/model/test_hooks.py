@@ -318,6 +318,70 @@ class TestQueryDelete:
         assert calls == []
 
 
+class Counted(Document, collection="counted"):
+    """Its update hooks keep the length of the text, and refuse some."""
+
+    text: str = ""
+    length: int = 0
+
+    @before("update")
+    def measure(self) -> None:
+        if self.text == "no":
+            raise Veto
+        calls.append(",".join(sorted(self.changed_fields)))
+        self.length = len(self.text)
+
+    @after("update")
+    def told(self) -> None:
+        assert self.changed_fields == set()
+        calls.append(f"after {self.text}")
+
+    @before("save")
+    def never(self) -> None:
+        calls.append("saved")
+
+
+class TestQueryUpdate:
+    @pytest.fixture(autouse=True)
+    def _stored(self, db: BaseStorageAdapter) -> None:
+        db.insert_many("counted", [{"id": str(n), "text": str(n), "kept": n} for n in range(3)])
+
+    def test_every_match_is_loaded_and_told(self, db: BaseStorageAdapter) -> None:
+        assert db.find(Counted, id__lt="2").update(text="long").matched == 2
+        assert calls == ["text", "text", "after long", "after long"]
+        rows = db.find(Counted).order_by("id").raw().list()
+        assert [(row["text"], row.get("length")) for row in rows] == [
+            ("long", 4),
+            ("long", 4),
+            ("2", None),
+        ]
+        assert [row["kept"] for row in rows] == [0, 1, 2]
+
+    def test_one(self, db: BaseStorageAdapter) -> None:
+        found = db.find(Counted).find_one_and_update(text="long")
+        assert found is not None
+        assert (found.id, found.length) == ("0", 4)
+        assert calls == ["text", "after long"]
+        found.save()
+        assert db.get(Counted, "0").length == 4
+
+    def test_a_veto_stops_all_of_it(self, db: BaseStorageAdapter) -> None:
+        db.save("counted", {"id": "1", "text": "no", "length": 7}, primary_key="1")
+        with pytest.raises(Veto):
+            db.find(Counted).update(length=5)
+        assert [row.get("length") for row in db.find("counted").order_by("id")] == [None, 7, None]
+        assert not any(call.startswith("after") for call in calls)
+
+    def test_what_a_hook_makes_wrong_is_refused(self, db: BaseStorageAdapter) -> None:
+        @db.before("update", Counted)
+        def spoil(document: Counted) -> None:
+            document.__dict__["text"] = 5
+
+        with pytest.raises(InvalidValue):
+            db.find(Counted).update(text="a")
+        assert [row["text"] for row in db.find("counted").order_by("id")] == ["0", "1", "2"]
+
+
 class TestWhatAHookDoes:
     def test_its_changes_are_checked_and_stored(self, db: BaseStorageAdapter) -> None:
         class Slugged(Document, collection="slugged"):
