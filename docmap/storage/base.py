@@ -13,6 +13,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.collection import Collection
 from docmap.storage.deleting import delete_one
+from docmap.storage.fetching import fetch_documents
 from docmap.storage.journal import operation
 from docmap.storage.lifecycle import Lifecycle
 from docmap.storage.loading import attach, load_record, schema_of, state_of
@@ -130,6 +131,20 @@ class BaseStorageAdapter(Lifecycle):
                 return document, True
             (values[schema.key],) = self.insert_many(model, [values])
             return values, True
+
+    def fetch(
+        self,
+        documents: Iterable[D],
+        /,
+        *references: Any,
+        storage: BaseStorageAdapter | Mapping[Any, BaseStorageAdapter] | None = None,
+    ) -> list[D]:
+        """Read what the references of documents at hand refer to; the documents in a list.
+
+        One query for each level of a name and class referred to, as `fetch` of a query does it.
+        """
+        self.check_open()
+        return fetch_documents(self, documents, references, storage)
 
     # -- writing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from docmap.errors import (
@@ -18,6 +18,7 @@ from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
 from docmap.schema.cursors import read_cursor
 from docmap.schema.schema import Schema
+from docmap.storage.fetching import Branch, branches
 from docmap.storage.viewing import Viewing
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ OnInvalid = Literal["raise", "skip"] | Callable[[InvalidRecord], None]
 class BaseQueryAdapter(Generic[T]):
     """The chain: each call gives a new query, checked against the model at once."""
 
-    __slots__ = ("_invalid", "_raw", "_request", "_storage", "_view")
+    __slots__ = ("_fetches", "_invalid", "_raw", "_request", "_storage", "_view")
 
     def __init__(self, storage: BaseStorageAdapter, schema: Schema) -> None:
         self._storage = storage
@@ -38,6 +39,7 @@ class BaseQueryAdapter(Generic[T]):
         self._invalid: OnInvalid = "raise"
         self._raw = False
         self._view: Viewing | None = None
+        self._fetches: tuple[Branch, ...] = ()
 
     def where(self, /, *conditions: Condition | bool, **lookups: Any) -> Self:
         """Only documents for which all of the conditions and keyword lookups hold.
@@ -99,6 +101,34 @@ class BaseQueryAdapter(Generic[T]):
     def options(self, *, allow_scan: bool) -> Self:
         """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
         return self._with(allow_scan=allow_scan)
+
+    def fetch(
+        self,
+        *references: Any,
+        storage: BaseStorageAdapter | Mapping[Any, BaseStorageAdapter] | None = None,
+    ) -> Self:
+        """Read what references refer to as well: `fetch("customer", "items.product")`.
+
+        Each level of a dotted name takes one query for each class, whatever the number of
+        documents; a stream is fetched for in batches of 500. The documents are in `value` of the
+        references. `storage` is another one that holds them, or a mapping of classes to storages.
+        Raises InvalidQuery for a name that is no reference, with suggestions.
+        """
+        try:
+            for name in references:
+                self._check_place(name)
+            found = branches(self._request.schema, references, storage)
+        except InvalidQuery as error:
+            self._about(error)
+            raise
+        query = self._with()
+        query._fetches = (*self._fetches, *found)
+        return query
+
+    def _unfetched(self) -> Self:
+        query = self._with()
+        query._fetches = ()
+        return query
 
     def on_invalid(self, what: OnInvalid) -> Self:
         """What to do with a stored record that does not fit: raise, skip, or be called."""
@@ -176,7 +206,7 @@ class BaseQueryAdapter(Generic[T]):
     def _with(self, **changes: Any) -> Self:
         query = type(self).__new__(type(self))
         query._storage, query._invalid, query._raw = self._storage, self._invalid, self._raw
-        query._view = self._view
+        query._view, query._fetches = self._view, self._fetches
         query._request = self._request._replace(**changes) if changes else self._request
         return query
 

@@ -28,6 +28,7 @@ from docmap.query.nodes import TRUE, conjunction
 from docmap.query.rows import AggregateRow
 from docmap.schema.resolve import Resolved, resolve_place
 from docmap.storage.deleting import delete_matching
+from docmap.storage.fetching import fetched
 from docmap.storage.firing import hooked
 from docmap.storage.grouping import GroupedQuery
 from docmap.storage.journal import Tally, attending, report
@@ -100,6 +101,8 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
 
     def list(self) -> builtins.list[T]:
         """All documents in a list."""
+        if self._fetches:
+            return list(fetched(self._unfetched(), self._fetches, None))
         return list(self._documents())
 
     def first(self) -> T | None:
@@ -259,6 +262,9 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
     ) -> Iterator[T]:
         """The documents; `through` sees the records before they are loaded."""
         self._asked = None
+        if self._fetches:
+            yield from fetched(self._unfetched(), self._fetches)
+            return
         plan, tally = self._plan(), Tally()
         schema, storage = self._request.schema, self._storage
         found = _timed(storage, lambda: through(execute.records(storage, plan)), tally)
