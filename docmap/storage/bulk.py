@@ -54,7 +54,9 @@ def save_rows(
 
     def built(row: Any) -> tuple[Any, Write]:
         document = build(schema, row)
-        return document, prepare(storage, schema, document, NEW)
+        write = prepare(storage, schema, document, NEW)
+        # Nobody else has it: kept until it is written, it would only be work for the collector.
+        return document if write.event else None, write
 
     bulk.save(schema, rows, built)
     bulk.finish(schema.collection)

@@ -101,8 +101,8 @@ def save_document(
 def stored(
     storage: BaseStorageAdapter, schema: Schema, document: Any, revision: int, write: Write
 ) -> None:
-    """Note on a document that it is stored. Plain dicts carry no state."""
-    if schema.model is not None:
+    """Note on a document, if anybody has it, that it is stored. Plain dicts carry no state."""
+    if schema.model is not None and document is not None:
         note(storage, document)
         before = state_of(document) if write.expected >= 0 else None
         data = write.data if before is None else keep_unknown(schema, before.data, write.data)
