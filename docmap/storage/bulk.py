@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from docmap.errors import (
     BulkError,
@@ -17,6 +17,7 @@ from docmap.errors import (
     StorageError,
 )
 from docmap.schema.schema import Schema
+from docmap.storage.batches import CHUNK, Batch
 from docmap.storage.deleting import delete_one
 from docmap.storage.firing import after_writes, fire
 from docmap.storage.journal import operation
@@ -34,7 +35,7 @@ from docmap.storage.writes import NEW, Write, given_twice
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
-BATCH = 1000
+BATCH = 10_000  # documents of a commit: one of many pages is cheaper than many of the same pages
 T = TypeVar("T")
 P = TypeVar("P")
 
@@ -205,7 +206,7 @@ class _Bulk:
 
     # -- writing a batch
 
-    def _write(self, schema: Schema, batch: _Batch[tuple[Any, Write]]) -> None:
+    def _write(self, schema: Schema, batch: Batch[tuple[Any, Write]]) -> None:
         storage = self._storage
         writes = [write for _, write in batch.ready]
         if not writes:
@@ -230,7 +231,7 @@ class _Bulk:
         after_writes(storage, schema, batch.ready)
 
     def _write_each(
-        self, schema: Schema, batch: _Batch[tuple[Any, Write]], writes: list[Write]
+        self, schema: Schema, batch: Batch[tuple[Any, Write]], writes: list[Write]
     ) -> None:
         storage, done = self._storage, []
         results = storage._save_each(schema, writes)
@@ -255,7 +256,7 @@ class _Bulk:
                 stored(self._storage, schema, document, found[write.key][1], write)
 
     def _deleted(
-        self, schema: Schema, batch: _Batch[tuple[Any, tuple[Any, int]]]
+        self, schema: Schema, batch: Batch[tuple[Any, tuple[Any, int]]]
     ) -> Exception | None:
         """Delete up to the first that fails, and give its error: what was deleted shall stay."""
         failure: Exception | None = None
@@ -301,7 +302,7 @@ class _Bulk:
             failure.add_note(f"docmap: {len(self.keys)} documents of {self._name} came before it")
         raise failure
 
-    def _refuse_seen(self, schema: Schema, batch: _Batch[Any], keys: list[Any]) -> None:
+    def _refuse_seen(self, schema: Schema, batch: Batch[Any], keys: list[Any]) -> None:
         """Refuse what has a key that came before; of an unordered call only that, not the rest."""
         if self._ordered:
             self._check_keys(schema, keys, batch.positions[0] if keys else 0, self._seen)
@@ -345,7 +346,7 @@ class _Bulk:
 
     def _batches(
         self, schema: Schema, items: Iterable[T], prepared: Callable[[T], P]
-    ) -> Iterator[_Batch[P]]:
+    ) -> Iterator[Batch[P]]:
         """Batches of what is ready to be written, and the error of the item that ended the last.
 
         What comes before a bad item is written whatever the size of a batch, so the error is kept
@@ -353,19 +354,25 @@ class _Bulk:
         """
         iterator = iter(items)
         failure: Exception | None = None
+        held: Batch[P] = Batch()
         while failure is None:
             chunk: list[T] = []
+            wanted = min(self._size - len(held.ready), CHUNK)
             try:
-                for item in islice(iterator, self._size):
+                for item in islice(iterator, wanted):
                     chunk.append(item)  # noqa: PERF402 - what came before a failure is kept
             except DocmapError as error:
                 error.position = self._taken + len(chunk)
                 failure = error
             ready, positions, bad = self._prepared(schema, chunk, prepared)
             failure = bad or failure
-            if ready or failure:
-                yield _Batch(ready, positions, failure)
-            if len(chunk) < self._size:
+            held.add(ready, positions)
+            ended = failure is not None or len(chunk) < wanted
+            if (held.ready or failure) and (ended or held.full(self._size)):
+                held.failure = failure
+                yield held
+                held = Batch()
+            if ended:
                 return
 
     def _prepared(
@@ -391,11 +398,3 @@ class _Bulk:
         self._taken += len(chunk)
         every = range(start, self._taken)
         return ready, [p for p in every if p not in skipped] if skipped else list(every), None
-
-
-class _Batch(NamedTuple, Generic[P]):
-    """What is ready to be written, where it stood in the call, and what ended it."""
-
-    ready: list[P]
-    positions: list[int]
-    failure: Exception | None
