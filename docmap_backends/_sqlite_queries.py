@@ -228,16 +228,18 @@ class SQLiteReading(BaseStorageAdapter):
         found = where(query.condition)
         text = f"{table.select}{found.text}"
         if query.order:
-            terms = (
-                f"{self._sorter(schema, table, term)}{' DESC' if term.descending else ''}"
-                for term in query.order
-            )
-            text += " ORDER BY " + ", ".join(terms)
+            text += f" ORDER BY {self._order_by(schema, table, query.order)}"
         parameters = found.parameters
         if query.limit is not None or query.offset:
             text += " LIMIT ? OFFSET ?"
             parameters = (*parameters, -1 if query.limit is None else query.limit, query.offset)
         return SQL(text, parameters)
+
+    def _order_by(self, schema: Schema, table: Table, terms: Sequence[OrderTerm]) -> str:
+        return ", ".join(
+            f"{self._sorter(schema, table, term)}{' DESC' if term.descending else ''}"
+            for term in terms
+        )
 
     def _count(self, schema: Schema, condition: Any) -> int:
         table = self._table(schema)
@@ -290,6 +292,11 @@ class SQLiteReading(BaseStorageAdapter):
         if table is None:
             return EnginePlan(scan=False, detail=("the collection does not exist",))
         statement = self._statement(schema, table, query)
+        return self._plan_of(schema, table, statement, sliced=query.limit is not None)
+
+    def _plan_of(
+        self, schema: Schema, table: Table, statement: SQL, *, sliced: bool = False
+    ) -> EnginePlan:
         # A prepared EXPLAIN does not notice that the schema changed: another text is prepared anew.
         schema_version = self._connections.rows("PRAGMA schema_version")[0][0]
         rows = self._connections.rows(
@@ -306,7 +313,7 @@ class SQLiteReading(BaseStorageAdapter):
         scan = any(
             line.split()[:2] == ["SCAN", table_name(schema.collection)]
             and "VIRTUAL" not in line
-            and ("USING" not in line or query.limit is None)
+            and ("USING" not in line or not sliced)
             for line in lines
         )
         return EnginePlan(tuple(used), scan, size, lines, statement.text)

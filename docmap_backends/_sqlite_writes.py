@@ -23,8 +23,9 @@ from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale
 from docmap.values import INT_MAX
 from docmap_backends._sql import table_name
 from docmap_backends._sqlite_foreign import is_storable, mark_of
+from docmap_backends._sqlite_grouping import SQLiteGrouping
 from docmap_backends._sqlite_indexes import broken_index, create_index, insert
-from docmap_backends._sqlite_queries import SQLiteReading, where
+from docmap_backends._sqlite_queries import where
 from docmap_backends._sqlite_tables import (
     Table,
     create_table,
@@ -34,7 +35,7 @@ from docmap_backends._sqlite_tables import (
 )
 
 
-class SQLiteWriting(SQLiteReading):
+class SQLiteWriting(SQLiteGrouping):
     """The writing half of `sqlite.SQLiteStorage`."""
 
     _revisions: random.Random

@@ -8,8 +8,9 @@ from copy import deepcopy
 from itertools import chain, islice
 from typing import Any, ClassVar
 
-from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
+from docmap.plan.engine import EnginePlan, Native, NativeAggregate, NativeQuery, Record
 from docmap.query.evaluate import sorted_by
+from docmap.query.groups import Row
 from docmap.query.lookups import VOCABULARY, LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 from docmap.query.order import OrderTerm
@@ -20,6 +21,7 @@ from docmap.storage import BaseStorageAdapter
 from docmap.storage.watching import KEPT, Kind, check_kept, not_now
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
 from docmap_backends._memory_access import Access, asked_keys, choose
+from docmap_backends._memory_aggregates import of_entries, of_rows
 from docmap_backends._memory_changes import ChangeLog, MemoryFeed
 from docmap_backends._memory_index import Entry, MemoryIndex
 from docmap_backends._memory_table import Table, filtered
@@ -206,6 +208,17 @@ class MemoryStorage(BaseStorageAdapter):
         if path.each:
             return chain.from_iterable(each_value(tree, path) for tree in trees)
         return map(getter(path), trees)
+
+    def _aggregate(self, schema: Schema, asked: NativeAggregate) -> Iterable[Row]:
+        if asked.condition is None and not asked.order:
+            with self._mutex:
+                rows = self._table(schema).rows()
+            return of_rows(rows, schema, asked.grouping).rows()
+        matching = self._matching(schema, NativeQuery(asked.condition, asked.order))
+        return of_entries(matching, schema, asked.grouping).rows()
+
+    def _explain_aggregate(self, schema: Schema, asked: NativeAggregate) -> EnginePlan:
+        return self._explain(schema, NativeQuery(asked.condition, asked.order))
 
     def _delete_matching(self, schema: Schema, condition: Any) -> int:
         with self._mutex:

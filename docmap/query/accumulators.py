@@ -45,8 +45,7 @@ def accumulator(term: Term) -> Accumulator:
     if term.function == "count":
         return _Distinct() if term.distinct else _Values()
     if term.function in {"sum", "avg"}:
-        kind = getattr(term.reading.type, "kind", "any")
-        return _Durations(term) if kind == "timedelta" else _Numbers(term, kind)
+        return _Durations(term) if term.reading.kind == "timedelta" else _Numbers(term)
     return _OTHERS[term.function]()
 
 
@@ -108,9 +107,9 @@ _KEPT: Final = 4096
 class _Numbers:
     """Sum and average of numbers; what is no number is left out, as null is."""
 
-    def __init__(self, term: Term, kind: str) -> None:
+    def __init__(self, term: Term) -> None:
         self._term = term
-        self._kind = kind
+        self._kind = term.reading.kind if term.reading else "any"
         self._count = 0
         self._ints = 0
         self._decimals = Decimal(0)

@@ -117,8 +117,13 @@ class Reading:
 
     path: Path
     type: Any
-    """The declared type of the value; an int's if it is a part."""
+    """The declared type at the path."""
     part: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the values: that of the type, or an int's."""
+        return "int" if self.part else getattr(self.type, "kind", "any")
 
     @property
     def text(self) -> str:

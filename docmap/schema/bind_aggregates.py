@@ -17,6 +17,7 @@ _CONTAINERS: Final = LISTS | {"dict", "model"}
 _SUMMED: Final = frozenset({"int", "bigint", "float", "decimal", "timedelta"}) | UNTYPED
 _DATES: Final = frozenset({"date", "datetime"}) | UNTYPED
 
+_PART: Final = FieldType("int", nullable=True)
 _WHOLE: Final = FieldType("bigint", nullable=True)
 _FLOAT: Final = FieldType("float", nullable=True)
 _DECIMAL: Final = FieldType("decimal", nullable=True)
@@ -61,7 +62,7 @@ def bind_grouping(root: Root, keys: tuple[Key, ...], terms: tuple[Term, ...]) ->
 
 def result_names(root: Root, grouping: Grouping) -> Root:
     """Where the names of conditions on groups start: the keys and the results, with their types."""
-    types = [key.reading.type for key in grouping.keys]
+    types = [_type(key.reading) for key in grouping.keys]
     types += [_result_type(term) for term in grouping.terms]
     fields = {
         name: Field(name, name, kind) for name, kind in zip(grouping.names, types, strict=True)
@@ -103,7 +104,7 @@ def _part(root: Root, found: Resolved, part: str) -> Reading:
     allowed = _DATES - {"date"} if part == "hour" else _DATES
     if found.type.kind not in allowed:
         raise _error(root, f"{found.path.dotted} is {found.type.label}, without a {part}", written)
-    return Reading(found.path, FieldType("int", nullable=True), part)
+    return Reading(found.path, found.type, part)
 
 
 def _list_of(path: Path) -> tuple[Segment, ...]:
@@ -111,7 +112,7 @@ def _list_of(path: Path) -> tuple[Segment, ...]:
 
 
 def _check_key(root: Root, reading: Reading) -> None:
-    if reading.type.kind in _CONTAINERS:
+    if reading.kind in _CONTAINERS:
         written = reading.path.dotted
         raise _error(
             root,
@@ -177,7 +178,7 @@ def _term(root: Root, name: str, function: Any) -> Term:
 
 
 def _check_term(root: Root, name: str, function: Aggregate, reading: Reading) -> None:
-    kind, written = reading.type.kind, reading.path.dotted
+    kind, written = reading.kind, reading.path.dotted
     if function.function in {"sum", "avg"} and kind not in _SUMMED:
         fault = "adds numbers and timedeltas"
     elif function.function in {"min", "max"} and kind not in ORDERED | {"bool"}:
@@ -189,14 +190,18 @@ def _check_term(root: Root, name: str, function: Aggregate, reading: Reading) ->
     each = f"; path({written!r}).each() takes the elements" if kind in LISTS else ""
     raise _error(
         root,
-        f"{name}: {written} is {reading.type.label}, and {function.function} {fault}{each}",
+        f"{name}: {written} is {_type(reading).label}, and {function.function} {fault}{each}",
         written,
     )
 
 
+def _type(reading: Reading) -> FieldType:
+    return _PART if reading.part else reading.type
+
+
 def _result_type(term: Term) -> FieldType:
     """The type of a result, which conditions on groups compare with."""
-    kind: FieldType = term.reading.type if term.reading is not None else _WHOLE
+    kind = _WHOLE if term.reading is None else _type(term.reading)
     match term.function:
         case "count":
             return _WHOLE

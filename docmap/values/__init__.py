@@ -14,6 +14,7 @@ from docmap.values.numbers import (
     INT_MIN,
     decimal_fault,
     decimal_key,
+    key_number,
     same_number,
 )
 from docmap.values.order import (
@@ -84,6 +85,7 @@ __all__ = [
     "decimal_key",
     "distinct",
     "equal",
+    "key_number",
     "normal",
     "order_key",
     "portable",

@@ -53,6 +53,23 @@ def decimal_key(value: Decimal | int) -> str:
     return f"6{adjusted + _KEY_OFFSET:08d}{digits}"
 
 
+def key_number(key: str | bytes) -> Decimal:
+    """The number that `decimal_key` made the text of, in some form that equals it.
+
+    >>> key_number(decimal_key(Decimal("-1.10")))
+    Decimal('-1.1')
+    """
+    text = key if isinstance(key, str) else key.decode()
+    head = text[0]
+    if head == "6":
+        exponent = int(text[1:9]) - _KEY_OFFSET - len(text) + 10
+        return Decimal(f"{text[9:]}E{exponent}")
+    if head == "4":
+        exponent = 99_999_999 - int(text[1:9]) - _KEY_OFFSET - len(text) + 11
+        return Decimal(f"-{text[9:-1].translate(_NINES)}E{exponent}")
+    return Decimal(0)
+
+
 _EXACT = Context(prec=DECIMAL_DIGITS, Emin=-999_999, Emax=999_999)
 
 
