@@ -17,7 +17,7 @@ from docmap.query.groups import Columns, Groups, Row
 from docmap.schema.schema import Schema
 from docmap.schema.types import ANY
 from docmap.schema.wire import TEXT_READERS
-from docmap.values import key_number
+from docmap.values import key_number, same_number
 from docmap_backends._sql import SQL
 from docmap_backends._sql_places import Place, place_of
 
@@ -263,7 +263,7 @@ _ADDED: Final[Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]]] = {
 
 def _of_value(kind: str) -> Read:
     if kind == "decimal":
-        return key_number
+        return lambda key: same_number(key_number(key))
     if kind == "bigint":
         return lambda key: int(key_number(key))
     return _of_stored(kind)
