@@ -169,7 +169,7 @@ class GroupedQuery:
     def _asking(self) -> Query[Any]:
         """The query in the order that the functions need: none for most."""
         request: Request = self._query._request
-        if request.sliced:
+        if request.sliced or request.after:
             return self._query
         if not self._grouping.in_order:
             return self._query._with(order=())
