@@ -11,12 +11,15 @@ from typing import Any, Final
 from pydantic import ConfigDict
 
 from docmap.errors import InvalidModel
+from docmap.query.conditions import Condition
 from docmap.schema.annotations import Index
 from docmap.schema.schema import check_collection
 
 DECLARATION: Final = "__docmap_declaration__"
 
-KEYWORDS: Final = frozenset({"collection", "indexes", "key", "abstract", "unknown", "load"})
+KEYWORDS: Final = frozenset(
+    {"collection", "indexes", "key", "abstract", "unknown", "load", "where"}
+)
 LATER: Final = frozenset({"version", "expires_after", "shard_key", "family_field", "family_name"})
 
 RESERVED: Final = frozenset(
@@ -48,6 +51,7 @@ class Declaration:
     abstract: bool = False
     unknown: str = "keep"
     load: str = "trust"
+    where: tuple[Condition, ...] = ()
 
 
 def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> Declaration:
@@ -84,6 +88,7 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
         collection=collection,
         indexes=(*inherited.indexes, *own),
         abstract=abstract,
+        where=(*inherited.where, *_conditions(cls, keywords.get("where"))),
         **{name: keywords[name] for name in ("key", "unknown", "load") if name in keywords},
     )
 
@@ -107,6 +112,17 @@ def _indexes(cls: type, given: Any) -> tuple[Index, ...]:
     if not all(isinstance(item, Index) for item in found):
         raise InvalidModel(f'{cls.__name__}: indexes takes Index("field", ...) and field names')
     return found
+
+
+def _conditions(cls: type, given: Any) -> tuple[Condition, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Condition):
+        raise InvalidModel(
+            f'{cls.__name__}: where takes a condition on its fields, such as Q(status="paid"), not '
+            f"{type(given).__name__}"
+        )
+    return (given,)
 
 
 def _one_of(cls: type, keyword: str, value: Any, allowed: tuple[str, ...]) -> None:

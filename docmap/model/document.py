@@ -17,6 +17,7 @@ from docmap.model.expressions import field
 from docmap.model.hooks import events_of
 from docmap.model.inputs import input_model
 from docmap.model.metaclass import DocumentMeta
+from docmap.schema.filters import narrowed
 from docmap.schema.registry import TargetUndefined, known
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
@@ -51,7 +52,8 @@ class Document(BaseModel, metaclass=DocumentMeta):
     Class keywords: `collection` (default: the class name in snake_case), `indexes`, `key` (the key
     field, default `id`), `abstract` (a base without a collection), `unknown` (stored fields that
     the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the class's
-    own validators on loading too). All others go to pydantic.
+    own validators on loading too), `where` (a condition that all of its records satisfy; it sees no
+    others). All others go to pydantic.
 
     `id` is a time-ordered UUID as text unless the class declares another type: an `int` is counted
     by the storage, an `ObjectId` is made. No storage is needed to build and validate documents.
@@ -269,14 +271,17 @@ def schema_of_class(cls: Any) -> Schema:
         if not cls.__pydantic_complete__:
             cls.model_rebuild(raise_errors=True)
         declared: Declaration = getattr(cls, DECLARATION)
-        made = typed(
-            cls,
-            declared.collection or "",
-            key=declared.key,
-            indexes=declared.indexes,
-            unknown=declared.unknown,  # type: ignore[arg-type]
-            validates=declared.load == "validate",
-            events=events_of(cls),
+        made = narrowed(
+            typed(
+                cls,
+                declared.collection or "",
+                key=declared.key,
+                indexes=declared.indexes,
+                unknown=declared.unknown,  # type: ignore[arg-type]
+                validates=declared.load == "validate",
+                events=events_of(cls),
+            ),
+            declared.where,
         )
         setattr(cls, SCHEMA, made)
     return made

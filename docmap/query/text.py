@@ -25,29 +25,29 @@ _SIGNS = {
 }
 
 
-def text(node: Node) -> str:
-    """A condition in words.
+def text(node: Node, *, operands: bool = False) -> str:
+    """A condition in words; `operands` are shown where they are part of a declaration.
 
     >>> text(And((Compare(Path(("status",)), "equals", "paid"), Not(Keyword("total__gt", 5)))))
     'status == ? and not total__gt=?'
     """
     match node:
         case Keyword(name, value):
-            return f"{name}={_operand(value)}"
+            return f"{name}={_operand(value, operands)}"
         case Compare(path, lookup, value):
-            return f"{_place(path)} {_SIGNS.get(lookup, lookup)} {_operand(value)}"
+            return f"{_place(path)} {_SIGNS.get(lookup, lookup)} {_operand(value, operands)}"
         case Element(path, quantifier, condition):
-            return f"{quantifier} of {_place(path)} has ({text(condition)})"
+            return f"{quantifier} of {_place(path)} has ({text(condition, operands=operands)})"
         case And(children):
-            return " and ".join(map(_inner, children)) or "everything"
+            return " and ".join(_inner(child, operands) for child in children) or "everything"
         case Or(children):
-            return " or ".join(map(_inner, children)) or "nothing"
+            return " or ".join(_inner(child, operands) for child in children) or "nothing"
         case Not(child):
-            return f"not {_inner(child)}"
+            return f"not {_inner(child, operands)}"
 
 
-def _inner(node: Node) -> str:
-    written = text(node)
+def _inner(node: Node, operands: bool) -> str:
+    written = text(node, operands=operands)
     return f"({written})" if isinstance(node, (And, Or)) and len(node.children) > 1 else written
 
 
@@ -55,8 +55,8 @@ def _place(path: Path) -> str:
     return path.dotted or "it"
 
 
-def _operand(value: Any) -> str:
-    if isinstance(value, (bool, type(None))):
+def _operand(value: Any, shown: bool) -> str:
+    if shown or isinstance(value, (bool, type(None))):
         return repr(value)
     return repr(value) if os.environ.get("DOCMAP_DEBUG") == "1" else "?"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ from pydantic_core import SchemaValidator, from_json, to_json
 
 from docmap.errors import DocmapError, InvalidRecord, InvalidValue
 from docmap.query.changes import Form, Touched, Update, Value
+from docmap.query.evaluate import roots
 from docmap.query.paths import Path, getter
 from docmap.query.updates import LOGICAL, apply
 from docmap.schema.diagnose import first_error
+from docmap.schema.filters import check_where
 from docmap.schema.readers import Readers, to_wire
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
@@ -82,6 +85,8 @@ class Rewriter:
             for path in paths
         )
         """It changes what an index holds."""
+        self.narrow = schema.where is not None and _touches(paths, roots(schema.where))
+        """It changes what the condition of the class is about."""
 
     def read(self, data: bytes | str) -> Any:
         """The JSON of a stored document. Raises InvalidRecord for what is none."""
@@ -113,6 +118,8 @@ class Rewriter:
             self.schema.codec.check_whole(written)
             if self.indexed:
                 self.schema.check_index_sizes(written)
+            if self.narrow:
+                check_where(self.schema, written)
         except DocmapError as error:
             error.collection = self.schema.collection
             raise
@@ -131,6 +138,11 @@ class Rewriter:
                 "changed",
                 field=field,
             ) from error
+
+
+def _touches(paths: Iterable[Path], names: Collection[Any] | None) -> bool:
+    """True if one of the places lies in a field of the names; None is the whole document."""
+    return names is None or any(str(path.segments[0]) in map(str, names) for path in paths)
 
 
 def _related(path: Path, other: Path) -> bool:

@@ -54,6 +54,8 @@ class Schema:
 
     events: Events = NO_EVENTS
     """The hooks of the class."""
+    where: Node | None = None
+    """The bound condition that the class declares: it is part of the scope, and saves obey it."""
     stamps: Stamps = ()
     """What docmap writes into each record beside the fields: constants by storage name."""
 

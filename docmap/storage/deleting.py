@@ -31,7 +31,12 @@ def delete_one(  # noqa: PLR0913 - what a delete is made of
     is expected and another one is stored.
     """
     if not hooked(storage, schema, "delete"):
-        return storage._delete(schema, key, expected)
+        if not schema.scopes or expected != ANY:
+            return storage._delete(schema, key, expected)
+        with storage.all_or_nothing():
+            record = storage._get(schema, key)
+            seen = record is not None and schema.sees(record[0])
+            return seen and storage._delete(schema, key, expected)
     if document is not None:
         fire(storage, schema, "before", "delete", document)
         deleted = storage._delete(schema, key, expected)

@@ -159,7 +159,8 @@ def after_writes(
 def settled(
     storage: BaseStorageAdapter, schema: Schema, expected: int
 ) -> AbstractContextManager[None]:
-    """What a write needs around it so that an upsert still is what its hooks were told."""
-    if expected == ANY and hooked(storage, schema, "insert", "update"):
+    """What a write needs around it so that an upsert still is what was found out before."""
+    narrow = schema.where is not None
+    if expected == ANY and (narrow or hooked(storage, schema, "insert", "update")):
         return storage.all_or_nothing()
     return nullcontext()

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from docmap.errors import DuplicateKey, InvalidValue, StaleDocument
 from docmap.query.paths import getter
+from docmap.schema.filters import check_where
 from docmap.schema.schema import Schema
 from docmap.storage.firing import after_write, before_write, settled
 from docmap.storage.journal import decoding, running
@@ -43,6 +44,7 @@ def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected
             data = schema.codec.encode(document)
     key = schema.key_value(held[schema.key])
     schema.check_index_sizes(data)
+    check_where(schema, data)
     if expected >= 0:
         _check_same_key(schema, document, key)
     return Write(key, data, expected, event)
@@ -88,6 +90,7 @@ def save_document(
         if like is not None:
             write = write._replace(data=keep_unknown(schema, like, write.data))
         storage.prepare_collection(schema)
+        _check_seen(storage, schema, write)
         try:
             revision = storage._save(schema, write)
         except (DuplicateKey, StaleDocument) as error:
@@ -96,6 +99,21 @@ def save_document(
         stored(storage, schema, document, revision, write)
     after_write(storage, schema, document, write.event)
     return write.key
+
+
+def _check_seen(storage: BaseStorageAdapter, schema: Schema, write: Write) -> None:
+    """Refuse to replace, whatever its revision, a record that the class does not see."""
+    if write.expected != ANY or schema.where is None:
+        return
+    record = storage._get(schema, write.key)
+    if record is not None and not schema.sees(record[0]):
+        raise DuplicateKey(
+            f"{schema.collection} has a document with this key that {schema.name} does not see: "
+            "use another key, or a class that sees it",
+            collection=schema.collection,
+            fields=(schema.key,),
+            key=write.key,
+        )
 
 
 def stored(
@@ -138,6 +156,7 @@ def save_data(storage: BaseStorageAdapter, model: Any, data: Any, primary_key: A
     with settled(storage, schema, expected):
         write = prepare(storage, schema, document, expected)
         storage.prepare_collection(schema)
+        _check_seen(storage, schema, write)
         revision = storage._save(schema, write)
         stored(storage, schema, document, revision, write)
     after_write(storage, schema, document, write.event)

@@ -14,6 +14,7 @@ from docmap.query.nodes import Node
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.loading import collection_suspended, load_record
 from docmap.storage.update_hooks import Watch
+from docmap.storage.viewing import Viewing
 from docmap.storage.writes import Write
 from docmap.values import order_key
 
@@ -31,7 +32,7 @@ def update_matching(
     request = plan.request
     if request.empty:
         return 0
-    if plan.residual is None and not watch.active:
+    if plan.residual is None and not watch.active and not rewriter.narrow:
         done = storage._update_matching(request.schema, plan.native.condition, rewriter)
         if done is not None:
             return done
@@ -126,7 +127,16 @@ def update_first(
     return None
 
 
-def loaded(storage: BaseStorageAdapter, plan: Plan, record: Record, *, raw: bool) -> Any:
-    """The document of a record, or its plain dict."""
+def loaded(
+    storage: BaseStorageAdapter,
+    plan: Plan,
+    record: Record,
+    *,
+    raw: bool,
+    view: Viewing | None = None,
+) -> Any:
+    """The document of a record, an instance of the class of a view, or its plain dict."""
     schema = plan.request.schema
+    if view is not None and not raw:
+        return view.one(storage, record)
     return schema.codec.tree(record[0]) if raw else load_record(schema, storage, record)

@@ -65,7 +65,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         def action(_: Any, plan: Plan) -> int:
             record = update_first(storage, plan, rewriter, watch, new=return_new)
             if record is not None:
-                found.append(loaded(storage, plan, record, raw=self._raw))
+                found.append(loaded(storage, plan, record, raw=self._raw, view=self._view))
             return len(found)
 
         with storage.all_or_nothing():

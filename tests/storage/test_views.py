@@ -494,3 +494,16 @@ def test_one_class_over_two_places(db: BaseStorageAdapter) -> None:
     Both(left=Left(name="1"), right=Right(name="2")).save(db)
     seen = db.find(Both).view(Seen).one()
     assert (seen.left.name, seen.right.name) == ("1", "2")
+
+
+def test_what_an_update_gives_back_is_seen_through_the_view(db: BaseStorageAdapter) -> None:
+    of("1").save(db)
+    query = db.find(Order).view(CityOnly)
+    assert query.find_one_and_update(city__name="Rome") == CityOnly(CityName(name="Rome"))
+    assert query.update(city__name="Oslo").matched == 1
+    assert query.one() == CityOnly(CityName(name="Oslo"))
+
+
+@dataclass
+class CityOnly:
+    city: CityName
