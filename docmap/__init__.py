@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from docmap.model.document import Document
     from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
     from docmap.model.hooks import after, before
+    from docmap.model.upgrades import upgrade
     from docmap.query.aggregates import Aggregate, Avg, Collect, Count, First, Last, Max, Min, Sum
     from docmap.query.changes import Change, Push, Updated
     from docmap.query.lookups import LookupManager, reference
@@ -135,6 +136,7 @@ __all__ = [
     "reference",
     "storage",
     "unconfigure",
+    "upgrade",
     "uuid7",
 ]
 
@@ -142,6 +144,7 @@ _HOMES = {
     "docmap.config": ("configure", "connect", "unconfigure"),
     "docmap.model.document": ("Document",),
     "docmap.model.fields": ("Condition", "FieldExpression", "Mapped", "Q", "col", "field", "path"),
+    "docmap.model.upgrades": ("upgrade",),
     "docmap.query.aggregates": (
         "Aggregate",
         "Avg",

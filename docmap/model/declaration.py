@@ -13,14 +13,16 @@ from pydantic import ConfigDict
 from docmap.errors import InvalidModel
 from docmap.query.conditions import Condition
 from docmap.schema.annotations import Index
+from docmap.schema.family import Family
 from docmap.schema.schema import check_collection
+from docmap.schema.stamps import FAMILY, VERSION
 
 DECLARATION: Final = "__docmap_declaration__"
 
 KEYWORDS: Final = frozenset(
-    {"collection", "indexes", "key", "abstract", "unknown", "load", "where"}
+    "collection indexes key abstract unknown load where version family_field family_name".split()
 )
-LATER: Final = frozenset({"version", "expires_after", "shard_key", "family_field", "family_name"})
+LATER: Final = frozenset({"expires_after", "shard_key"})
 
 RESERVED: Final = frozenset(
     {
@@ -52,6 +54,11 @@ class Declaration:
     unknown: str = "keep"
     load: str = "trust"
     where: tuple[Condition, ...] = ()
+    version: int | None = None
+    family_field: str = FAMILY
+    family_name: str = ""
+    family: Family | None = None
+    """The classes of the collection; None before the fields of the class are known."""
 
 
 def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> Declaration:
@@ -71,15 +78,17 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
             )
     abstract = bool(keywords.get("abstract", False))
     collection = keywords.get("collection")
-    if collection is not None and abstract:
-        raise InvalidModel(
-            f"{cls.__name__} is abstract and has no collection: give collection= to the classes "
-            "that derive from it"
-        )
     if collection is not None:
         check_collection(collection)
+    elif inherited.family is not None:
+        collection = inherited.collection
     elif not abstract and "[" not in cls.__name__:  # Page[int] shares the collection of Page
         collection = check_collection(_snake_case(cls.__name__))
+    if "version" in keywords:
+        _check_version(cls, keywords["version"])
+    for name in ("family_field", "family_name"):
+        if name in keywords:
+            _check_name(cls, name, keywords[name])
     _one_of(cls, "unknown", keywords.get("unknown", "keep"), ("keep", "forbid", "drop"))
     _one_of(cls, "load", keywords.get("load", "trust"), ("trust", "validate"))
     own = _indexes(cls, keywords.get("indexes", ()))
@@ -89,8 +98,32 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
         indexes=(*inherited.indexes, *own),
         abstract=abstract,
         where=(*inherited.where, *_conditions(cls, keywords.get("where"))),
-        **{name: keywords[name] for name in ("key", "unknown", "load") if name in keywords},
+        **{name: keywords[name] for name in _TAKEN_OVER if name in keywords},
     )
+
+
+_TAKEN_OVER: Final = ("key", "unknown", "load", "version", "family_field", "family_name")
+
+
+def _check_version(cls: type, version: Any) -> None:
+    if type(version) is not int or version < 1:
+        raise InvalidModel(
+            f"{cls.__name__}: version is a whole number from 1, not {version!r}: a record without "
+            "one is of version 1"
+        )
+
+
+def _check_name(cls: type, keyword: str, name: Any) -> None:
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise InvalidModel(
+            f"{cls.__name__}: {keyword} is a text of 1 to {_LONGEST_NAME} printable characters, "
+            f"not {name!r}"
+        )
+    if keyword == "family_field" and name == VERSION:
+        raise InvalidModel(f"{cls.__name__}: {VERSION} holds the version: choose another name")
+
+
+_LONGEST_NAME: Final = 100
 
 
 def check_fields(cls: type, names: Iterable[str]) -> None:

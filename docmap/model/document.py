@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticUndefined, from_json
 
-from docmap.errors import InvalidModel, NoStorage
+from docmap.errors import NoStorage
 from docmap.model.converting import convert, save_copy
 from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
 from docmap.model.expressions import field
+from docmap.model.families import (
+    branch_of,
+    complete_family,
+    inherited_by,
+    join_family,
+    name_field,
+    stamps_of,
+)
 from docmap.model.hooks import events_of
 from docmap.model.inputs import input_model
 from docmap.model.metaclass import DocumentMeta
+from docmap.model.upgrades import upgrades_of
 from docmap.schema.filters import narrowed
 from docmap.schema.registry import TargetUndefined, known
 from docmap.schema.schema import Schema, typed
@@ -35,7 +44,7 @@ class _SchemaOfClass:
     """`Order.__docmap_schema__`, for the levels below; an abstract class has none."""
 
     def __get__(self, instance: object, owner: Any) -> Schema:
-        if getattr(owner, DECLARATION, Declaration(abstract=True)).abstract:
+        if getattr(owner, DECLARATION, Declaration()).collection is None:
             raise AttributeError(f"{owner.__name__} is abstract and has no collection")
         return schema_of_class(owner)
 
@@ -50,10 +59,14 @@ class Document(BaseModel, metaclass=DocumentMeta):
     ```
 
     Class keywords: `collection` (default: the class name in snake_case), `indexes`, `key` (the key
-    field, default `id`), `abstract` (a base without a collection), `unknown` (stored fields that
-    the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the class's
-    own validators on loading too), `where` (a condition that all of its records satisfy; it sees no
-    others). All others go to pydantic.
+    field, default `id`), `abstract` (a base without documents of its own), `unknown` (stored fields
+    that the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the
+    class's own validators on loading too), `where` (a condition that all of its records satisfy;
+    it sees no others), `version` (see `upgrade`), `family_field` and `family_name`. All others go
+    to pydantic.
+
+    A subclass of a class with a collection joins that collection as a family: its documents carry
+    their class, and reads of the base give each as what it is. `collection=` begins a new one.
 
     `id` is a time-ordered UUID as text unless the class declares another type: an `int` is counted
     by the storage, an `ObjectId` is made. No storage is needed to build and validate documents.
@@ -78,9 +91,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__()
         check_fields(cls, get_annotations(cls))
-        parents = [base for base in cls.__mro__[1:] if DECLARATION in base.__dict__]
-        inherited = getattr(parents[0], DECLARATION) if parents else Declaration()
-        setattr(cls, DECLARATION, declare(cls, inherited, keywords))
+        setattr(cls, DECLARATION, declare(cls, inherited_by(cls, keywords), keywords))
         cls.__docmap_keywords__ = frozenset(keywords)
         known.add(cls)
 
@@ -91,13 +102,16 @@ class Document(BaseModel, metaclass=DocumentMeta):
         if origin is not None:  # Page[int] shares the collection of Page
             setattr(cls, DECLARATION, getattr(origin, DECLARATION))
         check_fields(cls, cls.model_fields)
-        _refuse_family(cls)
+        if origin is None:
+            complete_family(cls)
         _complete_key(cls, getattr(cls, DECLARATION))
         if getattr(cls, DECLARATION).abstract:
             events_of(cls)
-        elif cls.__pydantic_complete__:
+        if cls.__pydantic_complete__ and getattr(cls, DECLARATION).collection is not None:
             with suppress(TargetUndefined):  # made when it is first needed
                 schema_of_class(cls)
+        if origin is None:
+            join_family(cls)
 
     # -- the key and the state
 
@@ -118,7 +132,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
         if state is None:
             return frozenset(schema.root.fields)
         # What was loaded is written as a save would write it: its unknown fields are not ours.
-        loaded = schema.codec.dump(schema.codec.decode(state.data))
+        loaded = schema.codec.dump(schema.codec.decode(schema.resolve(state.data)[1]))
         then, now = from_json(loaded), from_json(schema.codec.dump(self))
         return frozenset(
             name
@@ -271,38 +285,25 @@ def schema_of_class(cls: Any) -> Schema:
         if not cls.__pydantic_complete__:
             cls.model_rebuild(raise_errors=True)
         declared: Declaration = getattr(cls, DECLARATION)
-        made = narrowed(
-            typed(
-                cls,
-                declared.collection or "",
-                key=declared.key,
-                indexes=declared.indexes,
-                unknown=declared.unknown,  # type: ignore[arg-type]
-                validates=declared.load == "validate",
-                events=events_of(cls),
-            ),
-            declared.where,
+        made = typed(
+            cls,
+            declared.collection or "",
+            key=declared.key,
+            indexes=declared.indexes,
+            unknown=declared.unknown,  # type: ignore[arg-type]
+            validates=declared.load == "validate",
+            events=events_of(cls),
+            stamps=stamps_of(cls, declared),
+            family=declared.family,
+            family_name=declared.family_name,
+            named=name_field(declared),
+            abstract=declared.abstract,
+            upgrades=upgrades_of(cls, declared.version),
+            scopes=branch_of(cls, declared),
         )
+        made = narrowed(made, declared.where)
         setattr(cls, SCHEMA, made)
     return made
-
-
-def _refuse_family(cls: Any) -> None:
-    """A subclass of a class with a collection would see the other's documents as its own."""
-    if cls.__pydantic_generic_metadata__["origin"] is not None:
-        return
-    declared: Declaration = getattr(cls, DECLARATION)
-    for base in cls.__mro__[1:]:
-        theirs: Declaration | None = base.__dict__.get(DECLARATION)
-        if theirs is None or theirs.abstract or declared.abstract or base is Document:
-            continue
-        if "collection" not in cls.__dict__.get("__docmap_keywords__", ()):
-            raise InvalidModel(
-                f"{cls.__name__} derives from {base.__name__}, which has the collection "
-                f"{theirs.collection!r}: give {cls.__name__} a collection of its own with "
-                f"collection=..., or make {base.__name__} a base with abstract=True",
-            )
-        return
 
 
 def _complete_key(cls: Any, declared: Declaration) -> None:

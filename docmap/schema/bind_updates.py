@@ -154,8 +154,8 @@ def _check_apart(root: Root, steps: Sequence[Step], fixed: frozenset[str]) -> No
     for path in paths:
         if path.segments[0] in fixed:
             raise InvalidQuery(
-                f"{root.name}.{path.dotted} is kept by docmap and does not change: the key is what "
-                "a document is known by; insert a copy under another one",
+                f"{root.name}.{path.dotted} is kept by docmap and does not change: it is what a "
+                "document is known by; insert a copy with another one",
                 collection=root.collection,
                 field=path.dotted,
             )

@@ -47,6 +47,7 @@ class Codec:
         "_keyed",
         "_model",
         "_moments",
+        "_named",
         "_nested",
         "_overlapping",
         "_prefix",
@@ -59,7 +60,7 @@ class Codec:
         "collection",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what records of a class need beside its type
         self,
         collection: str,
         root: FieldType,
@@ -67,12 +68,17 @@ class Codec:
         recheck: bool,
         stamps: Stamps = (),
         strict: bool = False,
+        named: tuple[str, str] | None = None,
     ) -> None:
-        """`strict`: the model takes, or refuses, fields that it does not declare."""
+        """`strict`: the model takes, or refuses, fields that it does not declare.
+
+        `named` is the field that holds the name of the class in its family, and that name.
+        """
         self.collection = collection
         self._root = root
         self._stamps, self._prefix = dict(stamps), prefix_of(stamps)
         self._strict = strict and bool(stamps)
+        self._named = named
         self._model: Any = root.annotation if root.kind == "model" else None
         self._recheck = recheck
         self._fields: Mapping[str, Reader | None] = Readers().fields(root)
@@ -95,6 +101,8 @@ class Codec:
         """
         if self._model is None:
             return self._encode_plain(document)
+        if self._named is not None:
+            self._name(document, *self._named)
         changes: list[Change] = []
         outer, noted.changes = noted.changes, changes
         try:
@@ -245,6 +253,15 @@ class Codec:
                 collection=self.collection,
                 field=field,
             ) from error
+
+    def _name(self, document: Any, field: str, name: str) -> None:
+        """The name of the class in the field that holds it, where the user gave none."""
+        held = document.__dict__.get(field)
+        if getattr(held, "value", held) == name:
+            return
+        if field in document.__pydantic_fields_set__ and held:
+            raise self._refused(((field,), f"holds the name of the class, which is {name!r}"))
+        document.__dict__[field] = name
 
     def _check_extra(self, document: Any) -> None:
         """Refuse an extra field that would stand beside the stamp of the same name."""

@@ -89,9 +89,12 @@ class Rewriter:
         """It changes what the condition of the class is about."""
 
     def read(self, data: bytes | str) -> Any:
-        """The JSON of a stored document. Raises InvalidRecord for what is none."""
+        """The JSON of a stored document, as of the version of its class.
+
+        Raises InvalidRecord for what is no JSON, or cannot be upgraded.
+        """
         try:
-            return from_json(data)
+            return from_json(self.schema.resolve(data)[1])
         except ValueError as error:
             raise InvalidRecord(
                 f"a record of {self.schema.collection} is not JSON that can be read ({error}): "

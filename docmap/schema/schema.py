@@ -19,12 +19,14 @@ from docmap.schema.annotations import Index
 from docmap.schema.codec import Codec
 from docmap.schema.compile import compile_model
 from docmap.schema.events import NO_EVENTS, Events
+from docmap.schema.family import Branch, Family
 from docmap.schema.indexes import BoundIndex, annotated_indexes, bind_index
 from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
 from docmap.schema.resolve import Root
-from docmap.schema.stamps import Stamps, stamp_fields
+from docmap.schema.stamps import Stamps, prefix_of, stamp_fields
 from docmap.schema.types import ANY, Field, FieldType
+from docmap.schema.upgrades import Upgrades
 from docmap.values import MAX_INDEX_BYTES, MAX_KEY_BYTES, ObjectId, Unportable, normal, portable
 
 Unknown = Literal["keep", "forbid", "drop"]
@@ -58,16 +60,28 @@ class Schema:
     """The bound condition that the class declares: it is part of the scope, and saves obey it."""
     stamps: Stamps = ()
     """What docmap writes into each record beside the fields: constants by storage name."""
+    family: Family | None = None
+    """The classes that share the collection; None of an untyped one."""
+    family_name: str = ""
+    """The name of the class in the family."""
+    abstract: bool = False
+    """A class without documents of its own: its collection has those of its subclasses."""
+    upgrades: Upgrades | None = None
+    """The version of the class; None if it declares none."""
 
     names: Root = field(init=False, repr=False)
     """Where the names of a query start."""
     key_path: Path = field(init=False, repr=False)
     """The key's path in a stored document."""
+    upgrade_mark: bytes = field(init=False, repr=False)
+    """How a record of the class's version begins; empty where versions play no part."""
 
     def __post_init__(self) -> None:
         names = Root(self.name, self.collection, self.root, self.key)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "key_path", Path((self.key_field.stored,)))
+        mark = prefix_of(self.stamps) if self.upgrades is not None else b""
+        object.__setattr__(self, "upgrade_mark", mark)
 
     def scope(self) -> Node:
         """The bound condition that narrows every read of the class; TRUE for most classes."""
@@ -77,6 +91,8 @@ class Schema:
         """True if a stored document lies within the scope of the class."""
         if not self.scopes:
             return True
+        if len(self.scopes) == 1 and isinstance(branch := self.scopes[0], Branch):
+            return branch.has(data)
         scope = self.scope()
         return matches(scope, self.codec.tree(data, roots(scope)))
 
@@ -85,7 +101,9 @@ class Schema:
 
         Raises InvalidRecord for a record of a class or of a version that nobody knows here.
         """
-        return self, data
+        family = self.family
+        member = self if family is None or family.alone else family.pick(self, data)
+        return member, data if member.upgrades is None else member.upgrades.current(member, data)
 
     @property
     def decode(self) -> Callable[[bytes | str], Any]:
@@ -93,7 +111,36 @@ class Schema:
 
         The classes of a family may be others at the next. It raises InvalidRecord.
         """
-        return self.codec.decode
+        if self.family is None or (self.family.alone and self.upgrades is None):
+            return self.codec.decode
+        return self.family.decoder(self)
+
+    @property
+    def validating(self) -> bool:
+        """True if loading may run the own validators of a class."""
+        return self.validates or (self.family is not None and self.family.validates)
+
+    @property
+    def relatives(self) -> tuple[Schema, ...]:
+        """The schemas of the other classes of the family."""
+        if self.family is None or self.family.alone:
+            return ()
+        others = self.family.schemas()
+        return tuple(other for other in others if other.model is not self.model)
+
+    @property
+    def class_field(self) -> frozenset[str]:
+        """The stored name of the field that holds the class of a record, if it is a model's own."""
+        family = self.family
+        return frozenset({family.field} if family is not None and family.declared else ())
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """The stored names that are docmap's own: stamps, those of other classes included."""
+        names = {name for name, _ in self.stamps}
+        if self.family is not None and not self.family.declared and not self.family.alone:
+            names.add(self.family.field)
+        return frozenset(names)
 
     def key_value(self, key: Any) -> Any:
         """A key as a logical value. Raises InvalidValue if it is no key of this collection."""
@@ -230,8 +277,15 @@ def typed(  # noqa: PLR0913 - a class keyword each
     validates: bool = False,
     stamps: Stamps = (),
     events: Events = NO_EVENTS,
+    family: Family | None = None,
+    named: tuple[str, str] | None = None,
+    **others: Any,
 ) -> Schema:
-    """The schema of a document class. Raises InvalidModel where the class cannot work."""
+    """The schema of a document class. Raises InvalidModel where the class cannot work.
+
+    `named` is the field that holds the name of the class in its family, and that name; `others`
+    are attributes of the schema as they are.
+    """
     check_collection(collection)
     if key not in model.model_fields:
         raise InvalidModel(f"{model.__name__} has no field {key!r} to be its key", field=key)
@@ -253,7 +307,9 @@ def typed(  # noqa: PLR0913 - a class keyword each
         bound = bind_index(index, names)
         found[bound.name] = bound
     strict = unknown == "forbid" or root.extra
-    codec = Codec(collection, root, recheck=compiled.recheck, stamps=stamps, strict=strict)
+    codec = Codec(
+        collection, root, recheck=compiled.recheck, stamps=stamps, strict=strict, named=named
+    )
     return Schema(
         model.__name__,
         collection,
@@ -267,4 +323,6 @@ def typed(  # noqa: PLR0913 - a class keyword each
         validates,
         stamps=stamps,
         events=events,
+        family=family,
+        **others,
     )

@@ -362,8 +362,11 @@ class BaseStorageAdapter(Lifecycle):
     def prepare_collection(self, schema: Schema) -> None:
         """Make the collection and its indexes, once for each class and connection."""
         if id(schema) not in self._ensured:
-            self._ensure(schema)
-            self._ensured[id(schema)] = schema
+            # The indexes of a collection hold for all classes of its family.
+            for one in (schema, *schema.relatives):
+                if id(one) not in self._ensured:
+                    self._ensure(one)
+                    self._ensured[id(one)] = one
 
     def new_key(self, schema: Schema) -> Any:
         """A key for a document that came without one. Raises InvalidValue if none can be made."""

@@ -174,9 +174,11 @@ class BaseQueryAdapter(Generic[T]):
         schema = self._request.schema
         for owner in owners:
             if schema.model is None or not issubclass(schema.model, owner):
+                way = f"compare the fields of {schema.name}, or name them by text"
+                if schema.model is not None and issubclass(owner, schema.model):
+                    way = f"not all of its documents have it, so query db.find({owner.__name__})"
                 raise InvalidQuery(
-                    f"a query on {schema.name} was given a field of {owner.__name__}: compare the "
-                    f"fields of {schema.name}, or name them by text",
+                    f"a query on {schema.name} was given a field of {owner.__name__}: {way}"
                 )
 
     def _narrowed(self, method: str, condition: Node) -> Self:

@@ -307,17 +307,20 @@ class Hooks:
         return stored[1] + 1
 
     def _check_unique(self, schema: Schema, key: Any, data: bytes) -> None:
-        unique = [index for index in schema.indexes if index.unique]
-        if not unique:
+        wanted = [
+            (one.codec.tree, index, index_entries(index, one.codec.tree(data)))
+            for one in (schema, *schema.relatives)
+            for index in one.indexes
+            if index.unique
+        ]
+        if not wanted:
             return
-        tree, get = schema.codec.tree, getter(schema.key_path)
-        wanted = [(index, index_entries(index, tree(data))) for index in unique]
+        get, names = getter(schema.key_path), (schema.key_field.stored,)
         for other, _ in self._scan(schema):
-            values = tree(other)
-            if get(values) == key:
+            if get(schema.codec.tree(other, names)) == key:
                 continue
-            for index, entries in wanted:
-                if entries & index_entries(index, values):
+            for tree, index, entries in wanted:
+                if entries & index_entries(index, tree(other)):
                     raise not_unique(schema, index)
 
     def _lacks(self, what: str) -> Unsupported:

@@ -158,7 +158,7 @@ def load_records(
     tally: Tally | None = None,
 ) -> Iterator[Any]:
     """The documents of records that come in batches, streamed."""
-    decode, typed = schema.decode, schema.model is not None and not schema.validates
+    decode, typed = schema.decode, schema.model is not None and not schema.validating
     set_state, state = object.__setattr__, State
     loaded = hooked(storage, schema, LOADED)
     for batch in batches:

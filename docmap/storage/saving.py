@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from docmap.errors import DuplicateKey, InvalidValue, StaleDocument
+from docmap.errors import DuplicateKey, InvalidModel, InvalidValue, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.filters import check_where
 from docmap.schema.schema import Schema
@@ -33,6 +33,12 @@ def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected
         if held.get(schema.key) is None:
             held[schema.key] = storage.new_key(schema)
     else:
+        if schema.abstract:
+            raise InvalidModel(
+                f"{schema.name} is abstract and has no documents of its own: save one of a class "
+                "that derives from it",
+                collection=schema.collection,
+            )
         held = document.__dict__
         if held.get(schema.key) is None:
             held[schema.key] = storage.new_key(schema)

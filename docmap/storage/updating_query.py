@@ -76,7 +76,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
     def _rewriter(self, changes: tuple[Change, ...], fields: dict[str, Any]) -> Rewriter:
         """A bound update. Raises InvalidQuery and InvalidValue before any I/O."""
         schema = self._request.schema
-        fixed = frozenset({schema.key_field.stored})
+        fixed = frozenset({schema.key_field.stored}) | schema.class_field
         try:
             owners = (getattr(change, "owner", None) for change in changes)
             self._check_owners(frozenset(owner for owner in owners if owner is not None))

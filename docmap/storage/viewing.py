@@ -30,7 +30,15 @@ class Viewing:
 
     def __init__(self, schema: Schema, view: View) -> None:
         self._schema = schema
-        self._decode = view.decode
+        self._view = view
+
+    @property
+    def _decode(self) -> Callable[[bytes | str], Any]:
+        """What makes the instances; of older records as of the class's version."""
+        if self._schema.upgrades is None and not self._schema.relatives:
+            return self._view.decode
+        decode, resolve = self._view.decode, self._schema.resolve
+        return lambda data: decode(resolve(data)[1])
 
     def scope(self) -> Node:
         """What the other class narrows every read by."""

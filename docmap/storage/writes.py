@@ -38,14 +38,21 @@ def first_revision() -> int:
 def keep_unknown(schema: Schema, stored: bytes | str, data: bytes) -> bytes:
     """`data` with the stored fields that the model does not know, at every level of models.
 
-    Stamps are not the model's, and yet known: those of `data` hold.
+    Stamps are not the model's, and yet known: those of `data` hold. So do the fields of the class
+    that the record is of, and names that it had in an older version. Raises InvalidRecord if those
+    cannot be told.
     """
     if schema.model is None or schema.unknown == "drop":
         return data
-    old = from_json(stored)
+    member, current = schema.resolve(stored)
+    old = from_json(current)
     if type(old) is not dict:
         return data
-    for name, _ in schema.stamps:
+    known = set(schema.owned)
+    if member is not schema:
+        mine = {entry.stored for entry in schema.root.fields.values()}
+        known |= {entry.stored for entry in member.root.fields.values()} - mine
+    for name in known:
         old.pop(name, None)
     if not has_unknown(old, schema.root):
         return data

@@ -171,12 +171,6 @@ class TestKeywords:
         with pytest.raises(InvalidModel, match=f"{keyword} is one of"):
             type("Odd", (Document,), {}, **{keyword: value})
 
-    def test_an_abstract_class_with_a_collection(self) -> None:
-        with pytest.raises(InvalidModel, match="abstract and has no collection"):
-
-            class Odd(Document, abstract=True, collection="odd"):
-                pass
-
     def test_every_error_of_a_class_is_a_type_error_too(self) -> None:
         with pytest.raises(TypeError) as caught:
 
@@ -315,27 +309,6 @@ class TestOverriding:
 
 
 class TestFamilies:
-    def test_a_subclass_without_a_collection_is_refused_with_a_way_out(self) -> None:
-        with pytest.raises(InvalidModel) as caught:
-
-            class Memo(Note):
-                pass
-
-        text = str(caught.value)
-        assert "Note" in text
-        assert "'notes'" in text
-        assert "collection=" in text
-        assert "abstract=True" in text
-
-    def test_not_even_two_steps_down(self) -> None:
-        class Between(Note, abstract=True):
-            pass
-
-        with pytest.raises(InvalidModel, match="derives from Note"):
-
-            class Memo(Between):
-                pass
-
     def test_with_a_collection_it_starts_a_new_one(self, db: BaseStorageAdapter) -> None:
         class Memo(Note, collection="memos"):
             colour: str = "red"
@@ -422,12 +395,6 @@ class TestGenerics:
 
         db.save_many([Books(content=["a"]), Films(content=[1])])
         assert db.collections() == ["books", "reels"]
-
-    def test_a_subclass_of_one_is_a_family(self) -> None:
-        with pytest.raises(InvalidModel, match="'pages'"):
-
-            class Numbers(Page[int]):
-                pass
 
 
 class TestForwardReferences:
