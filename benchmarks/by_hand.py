@@ -11,7 +11,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec.json import Decoder
+
 from benchmarks.contestant import BY_HAND, Contestant, Orders
+from benchmarks.views import Brief, OrderStruct
 from benchmarks.workload import AMOUNT, COUNTRY, NAME, PAGE, STATUS, TAG, PlainOrder, Row
 
 _STATUS = "json_extract(doc,'$.status')"
@@ -111,6 +114,14 @@ class SQLiteByHand(Contestant):
         found = self.db.execute(f"SELECT doc FROM orders {clause}", values)
         return [PlainOrder.model_validate_json(doc) for (doc,) in found]
 
+    def briefs(self) -> list[Brief]:
+        found = self.db.execute("SELECT doc FROM orders")
+        return [Brief.model_validate_json(doc) for (doc,) in found]
+
+    def structs(self) -> list[OrderStruct]:
+        decode = Decoder(OrderStruct).decode
+        return [decode(doc) for (doc,) in self.db.execute("SELECT doc FROM orders")]
+
 
 def _as_stored(moment: datetime) -> str:
     """A time as pydantic writes it; the workload's have no fractions, so the text sorts."""
@@ -191,3 +202,10 @@ class MemoryByHand(Contestant):
 
     def all(self) -> Orders:
         return [PlainOrder.model_validate_json(data) for data, _ in self._orders.values()]
+
+    def briefs(self) -> list[Brief]:
+        return [Brief.model_validate_json(data) for data, _ in self._orders.values()]
+
+    def structs(self) -> list[OrderStruct]:
+        decode = Decoder(OrderStruct).decode
+        return [decode(data) for data, _ in self._orders.values()]

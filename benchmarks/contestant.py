@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from benchmarks.views import Brief, OrderStruct
 from benchmarks.workload import Row
 
 Orders = list[Any]
@@ -85,3 +86,11 @@ class Contestant(ABC):
     @abstractmethod
     def all(self) -> Orders:
         """All orders."""
+
+    def briefs(self) -> list[Brief]:
+        """Three fields of all orders."""
+        raise NotImplementedError(f"{self.name} does not take part in this")
+
+    def structs(self) -> list[OrderStruct]:
+        """All orders as msgspec Structs."""
+        raise NotImplementedError(f"{self.name} does not take part in this")

@@ -91,6 +91,8 @@ def _one_repeat(
     for contestant in (*contestants[turn:], *contestants[:turn]):
         if contestant.slow and number >= _SLOW_REPEATS:
             continue
+        if operation.alone and contestant.name not in {OURS, BY_HAND}:
+            continue
         if operation.fresh:
             _reopen(contestant, f"{contestant.name}_{line.documents}_{number}", opened)
         calls = 1 if contestant.slow else operation.calls

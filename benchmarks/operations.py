@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from benchmarks.contestant import Contestant, Orders
+from benchmarks.views import Brief
 from benchmarks.workload import Row, Workload, more_rows
 
 Answer = tuple[Any, ...]
@@ -47,6 +48,8 @@ class Operation:
     """What brings the store back to what it was; not timed."""
     large: Mapping[str, float] = field(default_factory=dict)
     """The targets at 100,000 documents, where they differ."""
+    alone: bool = False
+    """Only docmap and hand-written code take part."""
 
 
 def sample_of(operation: Operation, work: Workload, repeat: int, calls: int) -> Sample:
@@ -61,6 +64,11 @@ def _of_orders(orders: Orders) -> Answer:
     total = sum((order.total for order in orders), Decimal(0))
     pieces = sum(item.qty for order in orders for item in order.items)
     return (len(orders), total, pieces, sum(len(order.tags) for order in orders))
+
+
+def _of_briefs(briefs: list[Brief]) -> Answer:
+    days = {brief.created_at.date() for brief in briefs}
+    return (len(briefs), sum((brief.total for brief in briefs), Decimal(0)), len(days))
 
 
 def _in_order(orders: Orders) -> Answer:
@@ -187,5 +195,21 @@ OPERATIONS: Final = (
         _both(1.05),
         per_document=True,
         large=_both(0.6),
+    ),
+    Operation(
+        "view 3 fields, pydantic",
+        _times(lambda c: c.briefs()),
+        _of_briefs,
+        _both(1.1),
+        per_document=True,
+        alone=True,
+    ),
+    Operation(
+        "view all as msgspec Structs",
+        _times(lambda c: c.structs()),
+        _of_orders,
+        _both(1.1),
+        per_document=True,
+        alone=True,
     ),
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from benchmarks.contestant import OURS, Contestant, Orders
+from benchmarks.views import Brief, OrderStruct
 from benchmarks.workload import AMOUNT, COUNTRY, NAME, PAGE, STATUS, TAG, Order, Row
 from docmap import col, connect
 
@@ -66,6 +67,12 @@ class Docmap(Contestant):
 
     def all(self) -> Orders:
         return list(self.db.find(Order))
+
+    def briefs(self) -> list[Brief]:
+        return list(self.db.find(Order).view(Brief))
+
+    def structs(self) -> list[OrderStruct]:
+        return list(self.db.find(Order).view(OrderStruct))
 
 
 class DocmapOnSQLite(Docmap):
