@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StorageError,
         StorageFull,
         StoreLocked,
+        TransactionConflict,
         Unsupported,
         UpdateTypeError,
     )
@@ -120,6 +121,7 @@ __all__ = [
     "StoreLocked",
     "Stored",
     "Sum",
+    "TransactionConflict",
     "Unsupported",
     "UpdateTypeError",
     "Updated",

@@ -26,6 +26,7 @@ DocmapError
 └── StorageError                         the engine failed; its exception is the cause
     ├── NotConnected
     ├── StoreLocked
+    ├── TransactionConflict              others wrote what a transaction had read: run it again
     ├── StorageFull
     ├── CorruptStore
     └── ForeignStore                     the file belongs to another program or a newer docmap
@@ -211,6 +212,10 @@ class NotConnected(StorageError):
 
 class StoreLocked(StorageError):
     """Another process or connection holds the store."""
+
+
+class TransactionConflict(StorageError):
+    """Others wrote what the transaction had read; nothing of it was written, run it again."""
 
 
 class StorageFull(StorageError):

@@ -288,7 +288,7 @@ class Connections:
                 self.fail(error)
             raise
         finally:
-            own.depth = depth
+            own.depth = min(own.depth, depth)  # one around it may have ended before
 
     def _check_alive(self, link: Link) -> None:
         """Raise if SQLite has undone the transaction, as it does when a disk is full."""

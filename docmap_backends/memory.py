@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from itertools import chain, islice
 from typing import Any, ClassVar
 
@@ -45,6 +46,7 @@ class MemoryStorage(BaseStorageAdapter):
     scheme = "memory"
     settings: ClassVar[dict[str, type]] = {"kept_changes": int}
     lookups: ClassVar[LookupManager] = _References()
+    isolation = "serializable"
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
@@ -110,6 +112,7 @@ class MemoryStorage(BaseStorageAdapter):
             table = self._tables.setdefault(schema.collection, Table())
             data = record[0] if isinstance(record[0], bytes) else record[0].encode()
             entry = Entry(schema.stored_key(key), data, record[1])
+            self._note_count(table)
             old = table.put(entry)
             self._note(lambda: table.restore(entry.key, old))
             self._changed(schema.collection, "insert" if old is None else "update", entry)
@@ -140,6 +143,7 @@ class MemoryStorage(BaseStorageAdapter):
     def _next_key(self, schema: Schema) -> int:
         with self._mutex:
             table = self._tables.setdefault(schema.collection, Table())
+            self._note_count(table)
             table.last_key += 1
             return table.last_key
 
@@ -252,17 +256,20 @@ class MemoryStorage(BaseStorageAdapter):
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._mutex:
-            outer, self._undo = self._undo, []
+            outermost = self._undo is None
+            steps = self._undo = [] if self._undo is None else self._undo
+            mark = len(steps)
             try:
                 yield
             except BaseException:
-                steps, self._undo = self._undo, None
-                for undo in reversed(steps):
+                back, steps[mark:] = steps[mark:], []
+                self._undo = None  # what takes back is not itself to be taken back
+                for undo in reversed(back):
                     undo()
-                self._undo = outer
+                self._undo = None if outermost else steps
                 raise
-            self._undo = None if outer is None else outer + self._undo
-            if self._undo is None:
+            if outermost:
+                self._undo = None
                 self._changes.publish()
 
     def _watch(self, schema: Schema, after: str | None) -> MemoryFeed:
@@ -280,6 +287,11 @@ class MemoryStorage(BaseStorageAdapter):
             self._changes.publish()
         else:
             self._note(self._changes.take_back)
+
+    def _note_count(self, table: Table) -> None:
+        """Remember the counter of keys: a key under which nothing was committed is given again."""
+        if self._undo is not None:
+            self._undo.append(partial(setattr, table, "last_key", table.last_key))
 
     def _note(self, undo: Callable[[], None]) -> None:
         """Remember how to take back a write, if a transaction may want to."""

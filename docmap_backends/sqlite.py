@@ -47,6 +47,7 @@ class SQLiteStorage(SQLiteWriting):
     }
     lookups: ClassVar[LookupManager] = dialect
     has_functions: ClassVar[bool] = True
+    isolation = "serializable"
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)

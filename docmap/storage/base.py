@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self, TypeVar, overload
 
@@ -12,6 +12,7 @@ from docmap.schema.described import described
 from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.collection import Collection
+from docmap.storage.creating import get_or_create
 from docmap.storage.deleting import delete_one
 from docmap.storage.fetching import fetch_documents
 from docmap.storage.journal import operation
@@ -20,18 +21,17 @@ from docmap.storage.loading import attach, load_record, schema_of, state_of
 from docmap.storage.query import Query
 from docmap.storage.rollback import taking_back
 from docmap.storage.saving import (
-    build,
     deletion,
     expected_revision,
     save_data,
     save_document,
-    starting_values,
 )
-from docmap.storage.watching import Watch
+from docmap.storage.transactions import owned, retrying
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
 
 D = TypeVar("D")
+R = TypeVar("R")
 Row = dict[str, Any]
 
 
@@ -113,24 +113,12 @@ class BaseStorageAdapter(Lifecycle):
         """The first match in key order and False, or a new document of the conditions and True.
 
         The new document takes the conditions that name a field, then `defaults`; conditions with a
-        lookup (`total__gt=5`) only choose among the stored ones.
+        lookup (`total__gt=5`) only choose among the stored ones. Of callers that race one creates:
+        by a transaction, else by the key or a unique index that covers the conditions, else by a
+        lock of this storage object. Raises DuplicateKey if what it would create is taken by a
+        document that does not match.
         """
-        query = self.find(model, **conditions)
-        found: Any = query.first()
-        if found is not None:
-            return found, False
-        schema = schema_of(model)
-        with self.all_or_nothing():
-            found = query.first()  # somebody else may have been faster
-            if found is not None:
-                return found, False
-            values = {**starting_values(schema, conditions), **(defaults or {})}
-            if schema.model is not None:
-                document = build(schema, values)
-                self.insert(document)
-                return document, True
-            (values[schema.key],) = self.insert_many(model, [values])
-            return values, True
+        return get_or_create(self, model, conditions, defaults)
 
     def fetch(
         self,
@@ -255,56 +243,24 @@ class BaseStorageAdapter(Lifecycle):
     def transaction(self) -> Iterator[Self]:
         """All or nothing: what is written inside is undone if an exception leaves the block.
 
-        Documents that were saved inside are then new or changed again. Bound to this thread. Raises
-        Unsupported on an engine without transactions.
+        Reads inside see it, and nobody else does before the end. One inside another is undone
+        alone. Documents that were saved inside are then new or changed again. It belongs to this
+        thread and asyncio task: used elsewhere meanwhile, the storage raises Unsupported. So does
+        an engine without transactions; StoreLocked if others write for longer than `timeout`.
         """
         self.check_open()
-        with taking_back(self), self._transaction():
+        with taking_back(self), self._transaction(), owned(self):
             yield self
 
-    # -- changes
+    def retrying(self, function: Callable[[], R], /, *, attempts: int = 5) -> R:
+        """Run `function` in a transaction and return its result; anew if others came between.
 
-    @overload
-    def watch(
-        self,
-        model: str,
-        /,
-        *conditions: Condition | bool,
-        after: str | None = None,
-        wait: float | None = None,
-        **lookups: Any,
-    ) -> Watch[Row]: ...
-    @overload
-    def watch(
-        self,
-        model: type[D],
-        /,
-        *conditions: Condition | bool,
-        after: str | None = None,
-        wait: float | None = None,
-        **lookups: Any,
-    ) -> Watch[D]: ...
-    def watch(
-        self,
-        model: Any,
-        /,
-        *conditions: Condition | bool,
-        after: str | None = None,
-        wait: float | None = None,
-        **lookups: Any,
-    ) -> Watch[Any]:
-        """The committed changes of a collection, from now on or behind the token `after`.
-
-        Conditions are asked of a document after its change, of a deleted one before. `wait` is in
-        seconds: iteration ends when there is no change for so long; None blocks. Raises Unsupported
-        on engines without a change feed, ChangesLost for a token that is too old.
+        After StaleDocument, StoreLocked and TransactionConflict all that it wrote is undone, a
+        short random time is waited and it runs again, up to `attempts` times in all; then the last
+        error is raised. It must load what it changes. Inside a transaction it runs once: only the
+        outermost can start anew.
         """
-        query = self.find(model, *conditions, **lookups)
-        self.check_open()
-        schema = query._request.schema
-        with operation(self, schema.collection, "watch"):
-            feed = self._watch(schema, after)
-        return Watch(self, schema, query._request.condition, feed, wait=wait)
+        return retrying(self, function, attempts)
 
     # -- collections and indexes
 

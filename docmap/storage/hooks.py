@@ -51,6 +51,9 @@ class Hooks:
     """The lookups that it runs itself. None registered is correct, and slow."""
     converters: ClassVar[ConverterManager] = converters
 
+    isolation: ClassVar[str] = ""
+    """The isolation of its transactions in SQL's words; empty where it has none."""
+
     slow_seconds: float = 1.0
     scan_documents: int = 10_000
 
@@ -288,8 +291,12 @@ class Hooks:
 
     def _transaction(self) -> AbstractContextManager[None]:
         """All or nothing for what happens inside, in this thread."""
+        from docmap.storage.load import engines_with
+
         raise Unsupported(
-            f"{self.scheme} has no transactions: memory and sqlite do", engine=self.scheme
+            f"{self.scheme} has no transactions. Engines that have: "
+            f"{', '.join(engines_with('transactions'))}",
+            engine=self.scheme,
         )
 
     # -- helpers for adapters

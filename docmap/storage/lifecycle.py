@@ -11,6 +11,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.hooks import Hooks
 from docmap.storage.journal import Listener
 from docmap.storage.options import read_options
+from docmap.storage.transactions import check_transaction
 from docmap.storage.url import URL
 
 Before = Literal["save", "insert", "update", "delete"]
@@ -100,6 +101,11 @@ class Lifecycle(Hooks):
     @property
     def abilities(self) -> frozenset[str]:
         """What this engine may do beyond the contract, such as `transactions` or `watch`."""
+        return self.abilities_of()
+
+    @classmethod
+    def abilities_of(cls) -> frozenset[str]:
+        """The abilities of an adapter class: hooks without a general form that it has."""
         own = {
             "transactions": "_transaction",
             "counters": "_next_key",
@@ -107,15 +113,14 @@ class Lifecycle(Hooks):
             "watch": "_watch",
         }
         return frozenset(
-            name
-            for name, hook in own.items()
-            if getattr(type(self), hook) is not getattr(Hooks, hook)
+            name for name, hook in own.items() if getattr(cls, hook) is not getattr(Hooks, hook)
         )
 
     def info(self) -> dict[str, Any]:
         """What a person may want to know: engine, URL without secrets, version, size."""
         self.check_open()
-        return {"engine": self.scheme, "url": str(self.url or ""), **self._info()}
+        own = {"isolation": self.isolation} if self.isolation else {}
+        return {"engine": self.scheme, "url": str(self.url or ""), **own, **self._info()}
 
     def options(self, *, allow_scan: bool) -> Self:
         """This storage with other defaults for its queries; both share the connection."""
@@ -177,12 +182,13 @@ class Lifecycle(Hooks):
         return self._open.is_set()
 
     def check_open(self) -> None:
-        """Raise NotConnected if the storage is closed."""
+        """Raise NotConnected if the storage is closed, Unsupported in another's transaction."""
         if not self._open.is_set():
             raise NotConnected(
                 f"{self!r} is not connected: call connect(), or use it in a with block",
                 engine=self.scheme,
             )
+        check_transaction(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url or self.scheme + '://'}>"

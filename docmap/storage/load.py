@@ -95,6 +95,19 @@ def schemes() -> tuple[str, ...]:
     return tuple(sorted({*ENGINES, *ALIASES, *_entry_points()}))
 
 
+def engines_with(ability: str) -> tuple[str, ...]:
+    """The schemes of the installed adapters that have an ability, sorted."""
+    found = []
+    for name in sorted(_entry_points()):
+        try:
+            loaded = adapter(name)
+        except InvalidConfig:
+            continue  # its driver is missing: it could not be used either
+        if ability in loaded.abilities_of():
+            found.append(name)
+    return tuple(found)
+
+
 @lru_cache(maxsize=1)
 def _entry_points() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points

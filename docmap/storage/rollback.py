@@ -45,12 +45,12 @@ def taking_back(storage: Lifecycle) -> Iterator[None]:
             _take_back(note)
         raise
     else:
-        for outer, kept in _open.stack[-2::-1]:
-            if outer.same(storage):
+        for outer, kept in reversed(_open.stack):
+            if kept is not notes and outer.same(storage):
                 kept.extend(notes)
                 break
     finally:
-        _open.stack.pop()
+        _open.stack[:] = [one for one in _open.stack if one[1] is not notes]
 
 
 def note(storage: Lifecycle, document: Any, counted_key: str | None = None) -> None:

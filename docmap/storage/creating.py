@@ -1,0 +1,55 @@
+"""Getting a document or creating it, so that of callers who race exactly one creates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from docmap.errors import DuplicateKey
+from docmap.storage.loading import schema_of
+from docmap.storage.saving import build, starting_values
+
+if TYPE_CHECKING:
+    from docmap.storage.base import BaseStorageAdapter
+
+
+def get_or_create(
+    storage: BaseStorageAdapter,
+    model: Any,
+    conditions: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None,
+) -> tuple[Any, bool]:
+    """The first match in key order and False, or a new document and True; see the method."""
+    query = storage.find(model, **conditions)
+    found: Any = query.first()
+    if found is not None:
+        return found, False
+    try:
+        # In the write transaction, or under the lock, nobody else of this storage creates one.
+        with storage.all_or_nothing():
+            found = query.first()
+            if found is not None:
+                return found, False
+            return _created(storage, model, conditions, defaults), True
+    except DuplicateKey:
+        # Without transactions another process may be faster: the key or a unique index says so.
+        found = query.first()
+        if found is None:
+            raise
+        return found, False
+
+
+def _created(
+    storage: BaseStorageAdapter,
+    model: Any,
+    conditions: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None,
+) -> Any:
+    schema = schema_of(model)
+    values = {**starting_values(schema, conditions), **(defaults or {})}
+    if schema.model is None:
+        (values[schema.key],) = storage.insert_many(model, [values])
+        return values
+    document = build(schema, values)
+    storage.insert(document)
+    return document

@@ -1,0 +1,144 @@
+"""Transactions as the program opens them: whose they are, and running a function until it succeeds.
+
+A transaction belongs to the thread and to the asyncio task that opened it. Elsewhere in the same
+thread, or in a thread that was given a copy of the context, the storage refuses to work while it is
+open: it would read what may still be undone, write into somebody else's transaction, or wait for
+itself.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from docmap.errors import (
+    InvalidValue,
+    StaleDocument,
+    StoreLocked,
+    TransactionConflict,
+    Unsupported,
+)
+
+if TYPE_CHECKING:
+    from docmap.storage.base import BaseStorageAdapter
+    from docmap.storage.lifecycle import Lifecycle
+
+R = TypeVar("R")
+
+CONFLICTS: Final = (StaleDocument, StoreLocked, TransactionConflict)
+"""What a function may meet because others write too, and not meet when it is run again."""
+_FIRST_PAUSE: Final = 0.01  # seconds, doubled with each attempt, of which a random part is waited
+_LONGEST_PAUSE: Final = 1.0
+_random = random.Random()  # noqa: S311 - it keeps writers apart, and no secrets
+
+
+class _Frame:
+    """One open transaction: its storage, its thread and its task."""
+
+    __slots__ = ("open", "storage", "task", "thread")
+
+    def __init__(self, storage: Lifecycle) -> None:
+        self.storage = storage
+        self.thread = threading.get_ident()
+        self.task = _task()
+        self.open = True
+
+
+class _Thread(threading.local):
+    """The transactions that are open in a thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.frames: list[_Frame] = []
+
+
+_thread = _Thread()
+# Tasks, and threads that are given a copy of the context, know by it of a transaction around them.
+_context: ContextVar[tuple[_Frame, ...]] = ContextVar("docmap_transactions", default=())
+
+
+def _task() -> Any:
+    """The asyncio task that runs in this thread; None if there is none."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return None
+    return asyncio.current_task()
+
+
+def check_transaction(storage: Lifecycle) -> None:
+    """Raise Unsupported if a transaction of the storage is open around the caller, or beside it."""
+    here, around = _thread.frames, _context.get()
+    if not here and not around:
+        return
+    inner = _innermost(here, storage)
+    if inner is not None:
+        if inner.task is not _task():
+            raise _elsewhere(storage, "another asyncio task of this thread")
+    elif _innermost(around, storage) is not None:
+        raise _elsewhere(storage, "another thread")
+
+
+def _innermost(frames: list[_Frame] | tuple[_Frame, ...], storage: Lifecycle) -> _Frame | None:
+    for frame in reversed(frames):
+        if frame.open and frame.storage.same(storage):
+            return frame
+    return None
+
+
+def _elsewhere(storage: Lifecycle, who: str) -> Unsupported:
+    return Unsupported(
+        f"{storage.scheme}: {who} has a transaction open, which belongs to it alone: end it first "
+        "(hold none across an await), or connect a storage of its own for each",
+        engine=storage.scheme,
+    )
+
+
+@contextmanager
+def owned(storage: Lifecycle) -> Iterator[None]:
+    """Make the block a transaction of this thread and task."""
+    frame = _Frame(storage)
+    _thread.frames.append(frame)
+    _context.set((*_context.get(), frame))
+    try:
+        yield
+        if _thread.frames[-1] is not frame:
+            raise Unsupported(
+                f"{storage.scheme}: a transaction ends while one inside it is open: close the "
+                "generator that holds it, or leave its block",
+                engine=storage.scheme,
+            )
+    finally:
+        frame.open = False
+        if frame in _thread.frames:
+            del _thread.frames[_thread.frames.index(frame) :]
+        # Not by a token: the block may be left in another copy of the context.
+        _context.set(tuple(one for one in _context.get() if one.open))
+
+
+def in_transaction(storage: Lifecycle) -> bool:
+    """True if this thread has a transaction of the storage open."""
+    return _innermost(_thread.frames, storage) is not None
+
+
+def retrying(storage: BaseStorageAdapter, function: Callable[[], R], attempts: int) -> R:
+    """What `function` returns, run in a transaction, and anew if it met others; see the method."""
+    if isinstance(attempts, bool) or attempts < 1:
+        raise InvalidValue("retrying takes a number of attempts, at least 1")
+    last = 1 if in_transaction(storage) else attempts
+    for attempt in range(1, last):
+        try:
+            return _once(storage, function)
+        except CONFLICTS:
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
+        time.sleep(_random.uniform(0, pause))
+    return _once(storage, function)
+
+
+def _once(storage: BaseStorageAdapter, function: Callable[[], R]) -> R:
+    with storage.transaction():
+        return function()
