@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_generator_that_is_closed_undoes(bank: BaseStorageAdapter) -> None:
-    def steps() -> Iterator[int]:
+    def steps() -> Generator[int, None, None]:
         with bank.transaction():
             yield bank.insert(Account(id=3, owner="cy"))
             yield bank.insert(Account(id=4, owner="di"))
@@ -99,7 +99,7 @@ def test_counted_keys_of_what_was_undone_are_given_again(full: BaseStorageAdapte
 
 
 def test_transactions_that_end_in_the_wrong_order(bank: BaseStorageAdapter) -> None:
-    def held(key: int) -> Iterator[None]:
+    def held(key: int) -> Generator[None, None, None]:
         with bank.transaction():
             bank.insert(Account(id=key, owner=f"held {key}"))
             yield
@@ -151,9 +151,11 @@ def test_another_task_of_the_thread_is_refused(bank: BaseStorageAdapter) -> None
 
 def test_a_worker_thread_does_not_wait_for_its_own_caller(bank: BaseStorageAdapter) -> None:
     async def main() -> None:
-        with bank.transaction():
-            with pytest.raises(Unsupported, match="another thread has a transaction open"):
-                await asyncio.to_thread(bank.get, Account, 1)
+        with (
+            bank.transaction(),
+            pytest.raises(Unsupported, match="another thread has a transaction open"),
+        ):
+            await asyncio.to_thread(bank.get, Account, 1)
         assert (await asyncio.to_thread(bank.get, Account, 1)).owner == "ann"
 
     asyncio.run(main())
@@ -262,9 +264,7 @@ def test_attempts_come_to_an_end(
 
 
 @pytest.mark.parametrize("error", [DuplicateKey, KeyboardInterrupt, ValueError])
-def test_other_errors_are_not_retried(
-    bank: BaseStorageAdapter, error: type[BaseException]
-) -> None:
+def test_other_errors_are_not_retried(bank: BaseStorageAdapter, error: type[BaseException]) -> None:
     runs: list[int] = []
 
     def fail() -> None:
@@ -339,7 +339,7 @@ def test_without_transactions_a_unique_index_decides_a_race() -> None:
         storage.before = faster
         found, created = storage.get_or_create(Account, owner="ann", defaults={"id": 8})
         assert (found.id, found.balance, created) == (7, 70, False)
-        storage.before = lambda schema: Write(9, b'{"id":9,"owner":"bo","balance":70}')
+        storage.before = lambda _: Write(9, b'{"id":9,"owner":"bo","balance":70}')
         with pytest.raises(DuplicateKey):  # taken, but not by a match
             storage.get_or_create(Account, owner="bo", balance=5, defaults={"id": 10})
 
