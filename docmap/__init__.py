@@ -53,12 +53,14 @@ if TYPE_CHECKING:
     from docmap.query.rows import AggregateRow
     from docmap.schema.annotations import BigInt, Index, Indexed, OnDelete, Precision, Stored
     from docmap.schema.converters import ConverterManager, converters
+    from docmap.schema.moments import CreatedAt, UpdatedAt
     from docmap.schema.references import Ref
     from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, GroupedQuery, Query
     from docmap.storage.journal import Command, on_command
     from docmap.storage.paging import Page
     from docmap.storage.watching import ChangeEvent, Watch
     from docmap.values import ObjectId, uuid7
+    from docmap.values.clock import use_clock
 
 __all__ = [
     "Aggregate",
@@ -78,6 +80,7 @@ __all__ = [
     "ConverterManager",
     "CorruptStore",
     "Count",
+    "CreatedAt",
     "DataProcessorDoesNotExist",
     "DocmapError",
     "Document",
@@ -125,6 +128,7 @@ __all__ = [
     "Unsupported",
     "UpdateTypeError",
     "Updated",
+    "UpdatedAt",
     "Watch",
     "after",
     "before",
@@ -139,6 +143,7 @@ __all__ = [
     "storage",
     "unconfigure",
     "upgrade",
+    "use_clock",
     "uuid7",
 ]
 
@@ -165,11 +170,13 @@ _HOMES = {
     "docmap.schema.annotations": ("BigInt", "Index", "Indexed", "OnDelete", "Precision", "Stored"),
     "docmap.schema.converters": ("ConverterManager", "converters"),
     "docmap.schema.references": ("Ref",),
+    "docmap.schema.moments": ("CreatedAt", "UpdatedAt"),
     "docmap.storage": ("BaseQueryAdapter", "BaseStorageAdapter", "GroupedQuery", "Query"),
     "docmap.storage.journal": ("Command", "on_command"),
     "docmap.storage.paging": ("Page",),
     "docmap.storage.watching": ("ChangeEvent", "Watch"),
     "docmap.values": ("ObjectId", "uuid7"),
+    "docmap.values.clock": ("use_clock",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

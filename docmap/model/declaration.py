@@ -20,9 +20,10 @@ from docmap.schema.stamps import FAMILY, VERSION
 DECLARATION: Final = "__docmap_declaration__"
 
 KEYWORDS: Final = frozenset(
-    "collection indexes key abstract unknown load where version family_field family_name".split()
+    "collection indexes key abstract unknown load where version family_field family_name "
+    "expires_after".split()
 )
-LATER: Final = frozenset({"expires_after", "shard_key"})
+LATER: Final = frozenset({"shard_key"})
 
 RESERVED: Final = frozenset(
     {
@@ -59,6 +60,7 @@ class Declaration:
     family_name: str = ""
     family: Family | None = None
     """The classes of the collection; None before the fields of the class are known."""
+    expires_after: Any = None
 
 
 def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> Declaration:
@@ -102,7 +104,9 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
     )
 
 
-_TAKEN_OVER: Final = ("key", "unknown", "load", "version", "family_field", "family_name")
+_TAKEN_OVER: Final = tuple(
+    "key unknown load version family_field family_name expires_after".split()
+)
 
 
 def _check_version(cls: type, version: Any) -> None:

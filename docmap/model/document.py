@@ -62,8 +62,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
     field, default `id`), `abstract` (a base without documents of its own), `unknown` (stored fields
     that the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the
     class's own validators on loading too), `where` (a condition that all of its records satisfy;
-    it sees no others), `version` (see `upgrade`), `family_field` and `family_name`. All others go
-    to pydantic.
+    it sees no others), `version` (see `upgrade`), `family_field` and `family_name`,
+    `expires_after` (a timedelta, a field and a timedelta, or a field that holds the moment). All
+    others go to pydantic.
 
     A subclass of a class with a collection joins that collection as a family: its documents carry
     their class, and reads of the base give each as what it is. `collection=` begins a new one.
@@ -268,6 +269,10 @@ class Document(BaseModel, metaclass=DocumentMeta):
             )
             # A key that must be given has no default: until it is, the copy cannot be saved.
             copied.__dict__[key] = None if made is PydanticUndefined else made
+        moments = schema_of_class(type(self)).moments
+        for marked in (*moments.created, *moments.updated):
+            if marked.name not in (update or {}):
+                copied.__pydantic_fields_set__.discard(marked.name)  # docmap sets it anew
         return copied
 
 
@@ -293,6 +298,7 @@ def schema_of_class(cls: Any) -> Schema:
             unknown=declared.unknown,  # type: ignore[arg-type]
             validates=declared.load == "validate",
             events=events_of(cls),
+            expires_after=declared.expires_after,
             stamps=stamps_of(cls, declared),
             family=declared.family,
             family_name=declared.family_name,

@@ -19,8 +19,10 @@ from docmap.schema.annotations import Index
 from docmap.schema.codec import Codec
 from docmap.schema.compile import compile_model
 from docmap.schema.events import NO_EVENTS, Events
+from docmap.schema.expiry import Expiry, bind_expiry
 from docmap.schema.family import Branch, Family
 from docmap.schema.indexes import BoundIndex, annotated_indexes, bind_index
+from docmap.schema.moments import NO_MOMENTS, Moments, moments_of
 from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
 from docmap.schema.resolve import Root
@@ -58,6 +60,10 @@ class Schema:
     """The hooks of the class."""
     where: Node | None = None
     """The bound condition that the class declares: it is part of the scope, and saves obey it."""
+    moments: Moments = NO_MOMENTS
+    """The fields that docmap sets when a document is stored."""
+    expiry: Expiry | None = None
+    """When its documents are no longer there; `scopes` leaves those out."""
     stamps: Stamps = ()
     """What docmap writes into each record beside the fields: constants by storage name."""
     family: Family | None = None
@@ -95,6 +101,13 @@ class Schema:
             return branch.has(data)
         scope = self.scope()
         return matches(scope, self.codec.tree(data, roots(scope)))
+
+    def has_expired(self, data: bytes | str) -> bool:
+        """True if a stored document is no longer there by `expires_after`."""
+        if self.expiry is None:
+            return False
+        gone = self.expiry.gone()
+        return matches(gone, self.codec.tree(data, roots(gone)))
 
     def resolve(self, data: bytes | str) -> tuple[Schema, bytes | str]:
         """The schema of the class that a record is of, and the record as that class now has it.
@@ -277,8 +290,10 @@ def typed(  # noqa: PLR0913 - a class keyword each
     validates: bool = False,
     stamps: Stamps = (),
     events: Events = NO_EVENTS,
+    expires_after: Any = None,
     family: Family | None = None,
     named: tuple[str, str] | None = None,
+    scopes: tuple[Callable[[], Node], ...] = (),
     **others: Any,
 ) -> Schema:
     """The schema of a document class. Raises InvalidModel where the class cannot work.
@@ -300,11 +315,16 @@ def typed(  # noqa: PLR0913 - a class keyword each
         )
     extended = replace(root, fields={**stamp_fields(stamps), **root.fields})
     names = Root(model.__name__, collection, extended, key)
+    moments = moments_of(model, root)
+    expiry = bind_expiry(expires_after, names, moments)
     found: dict[str, BoundIndex] = {}
     for index in (*annotated_indexes(model, model.__name__), *indexes):
         if not isinstance(index, Index):
             raise InvalidModel(f"indexes of {model.__name__} takes Index(...), not {index!r}")
         bound = bind_index(index, names)
+        found[bound.name] = bound
+    if expiry is not None and not any(b.terms[0].path == expiry.path for b in found.values()):
+        bound = bind_index(Index(expiry.name), names)  # what is removed must be found
         found[bound.name] = bound
     strict = unknown == "forbid" or root.extra
     codec = Codec(
@@ -321,8 +341,11 @@ def typed(  # noqa: PLR0913 - a class keyword each
         tuple(found.values()),
         unknown,
         validates,
+        scopes=scopes if expiry is None else (*scopes, expiry.scope),
         stamps=stamps,
         events=events,
+        moments=moments,
+        expiry=expiry,
         family=family,
         **others,
     )

@@ -14,6 +14,7 @@ from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_ro
 from docmap.storage.collection import Collection
 from docmap.storage.creating import get_or_create
 from docmap.storage.deleting import delete_one
+from docmap.storage.expiring import remove_expired
 from docmap.storage.fetching import fetch_documents
 from docmap.storage.journal import operation
 from docmap.storage.lifecycle import Lifecycle
@@ -261,6 +262,19 @@ class BaseStorageAdapter(Lifecycle):
         outermost can start anew.
         """
         return retrying(self, function, attempts)
+
+    def remove_expired(self, *models: Any) -> int:
+        """Remove the documents of classes with `expires_after` that have expired; how many.
+
+        No read shows them anyway. Hooks and delete rules are not asked: they are gone already.
+        """
+        self.check_open()
+        removed = 0
+        for schema in map(schema_of, models):
+            with operation(self, schema.collection, "remove_expired") as tally:
+                tally.count = remove_expired(self, schema)
+                removed += tally.count
+        return removed
 
     # -- collections and indexes
 

@@ -19,6 +19,7 @@ from docmap.errors import (
 from docmap.schema.schema import Schema
 from docmap.storage.batches import CHUNK, Batch
 from docmap.storage.deleting import delete_one
+from docmap.storage.expiring import make_room
 from docmap.storage.firing import after_writes, fire
 from docmap.storage.journal import operation
 from docmap.storage.loading import collection_suspended, schema_of
@@ -143,7 +144,7 @@ class _Bulk:
         """Store the documents of one class, in batches."""
         with operation(self._storage, schema.collection, self._name) as tally, self._telling():
             before = len(self.keys)
-            self._storage.prepare_collection(schema)
+            make_room(self._storage, schema)
             try:
                 for batch in self._batches(schema, documents, prepared):
                     with collection_suspended:
@@ -165,8 +166,7 @@ class _Bulk:
             try:
                 for batch in self._batches(schema, documents, prepared):
                     self._refuse_seen(schema, batch, [key for _, (key, _) in batch.ready])
-                    failed = self._deleted(schema, batch)
-                    self._stop_at(failed or batch.failure)
+                    self._stop_at(self._deleted(schema, batch) or batch.failure)
             finally:
                 tally.count = len(self.keys) - before
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from docmap.errors import InvalidModel
+from docmap.plan.engine import Record
 from docmap.schema.events import NO_EVENTS, Events, Hook, When, check_events, hook_of
 from docmap.schema.schema import Schema
 from docmap.storage.journal import aside
@@ -130,8 +131,13 @@ def before_write(storage: BaseStorageAdapter, schema: Schema, document: Any, exp
 
 def _is_stored(storage: BaseStorageAdapter, schema: Schema, document: Any) -> bool:
     """True if there is a record under the document's key: only then an upsert is an update."""
-    key = held(schema, document).get(schema.key)
-    return key is not None and storage._get(schema, schema.key_value(key)) is not None
+    return living(storage, schema, held(schema, document).get(schema.key)) is not None
+
+
+def living(storage: BaseStorageAdapter, schema: Schema, key: Any) -> Record | None:
+    """The record of a key that is not checked yet, unless it has expired."""
+    record = None if key is None else storage._get(schema, schema.key_value(key))
+    return None if record is None or schema.has_expired(record[0]) else record
 
 
 def held(schema: Schema, document: Any) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def settled(
     storage: BaseStorageAdapter, schema: Schema, expected: int
 ) -> AbstractContextManager[None]:
     """What a write needs around it so that an upsert still is what was found out before."""
-    narrow = schema.where is not None
-    if expected == ANY and (narrow or hooked(storage, schema, "insert", "update")):
+    looks = schema.where is not None or schema.expiry is not None or schema.moments.created
+    if expected == ANY and (looks or hooked(storage, schema, "insert", "update")):
         return storage.all_or_nothing()
     return nullcontext()

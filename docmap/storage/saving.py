@@ -13,8 +13,10 @@ from pydantic_core import to_json
 from docmap.errors import DuplicateKey, InvalidModel, InvalidValue, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.filters import check_where
+from docmap.schema.moments import NO_MOMENTS
 from docmap.schema.schema import Schema
-from docmap.storage.firing import after_write, before_write, settled
+from docmap.storage.expiring import check_alive, save_over_expired, set_times
+from docmap.storage.firing import after_write, before_write, living, settled
 from docmap.storage.journal import decoding, running
 from docmap.storage.loading import attach, schema_of, state_of
 from docmap.storage.rollback import note
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected: int) -> Write:
     """Everything that can be refused before I/O: by hooks; key, types, ranges, limits, sizes."""
+    if schema.expiry is not None and expected >= 0:
+        check_alive(schema, document)
+    if schema.moments is not NO_MOMENTS:
+        set_times(storage, schema, document, expected)
     event = before_write(storage, schema, document, expected)
     if schema.model is None:
         held = document if isinstance(document, dict) else {schema.key: ""}
@@ -98,7 +104,7 @@ def save_document(
         storage.prepare_collection(schema)
         _check_seen(storage, schema, write)
         try:
-            revision = storage._save(schema, write)
+            revision = save_over_expired(storage, schema, write)
         except (DuplicateKey, StaleDocument) as error:
             error.key = write.key if error.key is None else error.key
             raise
@@ -111,7 +117,7 @@ def _check_seen(storage: BaseStorageAdapter, schema: Schema, write: Write) -> No
     """Refuse to replace, whatever its revision, a record that the class does not see."""
     if write.expected != ANY or schema.where is None:
         return
-    record = storage._get(schema, write.key)
+    record = living(storage, schema, write.key)
     if record is not None and not schema.sees(record[0]):
         raise DuplicateKey(
             f"{schema.collection} has a document with this key that {schema.name} does not see: "
@@ -141,6 +147,7 @@ def deletion(storage: BaseStorageAdapter, schema: Schema, document: Any) -> tupl
             f"this {schema.name} is not stored on {storage.scheme}: nothing to delete",
             collection=schema.collection,
         )
+    check_alive(schema, document)
     return schema.key_value(document.__dict__.get(schema.key)), expected
 
 
@@ -163,7 +170,7 @@ def save_data(storage: BaseStorageAdapter, model: Any, data: Any, primary_key: A
         write = prepare(storage, schema, document, expected)
         storage.prepare_collection(schema)
         _check_seen(storage, schema, write)
-        revision = storage._save(schema, write)
+        revision = save_over_expired(storage, schema, write)
         stored(storage, schema, document, revision, write)
     after_write(storage, schema, document, write.event)
     return write.key

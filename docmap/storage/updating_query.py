@@ -9,6 +9,7 @@ from docmap.errors import DocmapError
 from docmap.plan.plan import Plan
 from docmap.query.changes import Change, Updated
 from docmap.schema.bind_updates import bind_update
+from docmap.schema.moments import touched
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.update_hooks import Watch
@@ -80,7 +81,8 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         try:
             owners = (getattr(change, "owner", None) for change in changes)
             self._check_owners(frozenset(owner for owner in owners if owner is not None))
-            return Rewriter(schema, bind_update(changes, fields, schema.names, fixed))
+            bound = bind_update(changes, fields, schema.names, fixed)
+            return Rewriter(schema, touched(schema.moments, bound))
         except DocmapError as error:
             self._about(error)
             raise
