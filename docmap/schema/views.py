@@ -32,13 +32,14 @@ _KEPT: Final = 512
 class View:
     """Another class over the documents of a schema: `decode` makes its instances of records."""
 
-    __slots__ = ("_collection", "_kind", "_validate", "decode", "label", "renamed")
+    __slots__ = ("_collection", "_kind", "_validate", "decode", "label", "other", "renamed")
 
     def __init__(
         self, schema: Schema, kind: FieldType, renamed: Sequence[tuple[str, str, str]] = ()
     ) -> None:
         self._collection = schema.collection
         self._kind = kind
+        self.other = kind.annotation
         self.label = kind.label
         self.renamed = tuple(renamed)
         validator = SchemaValidator(kind.schema, _use_prebuilt=False)

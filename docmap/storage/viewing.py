@@ -22,6 +22,7 @@ from docmap.storage.loading import (
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
+Decode = Callable[[bytes | str], Any]
 _KEPT: Final = 512
 
 
@@ -33,12 +34,18 @@ class Viewing:
         self._view = view
 
     @property
-    def _decode(self) -> Callable[[bytes | str], Any]:
-        """What makes the instances; of older records as of the class's version."""
-        if self._schema.upgrades is None and not self._schema.relatives:
-            return self._view.decode
-        decode, resolve = self._view.decode, self._schema.resolve
-        return lambda data: decode(resolve(data)[1])
+    def _decode(self) -> Decode:
+        """What makes the instances, for one read: of each record as its own class now stores it."""
+        schema, view = self._schema, self._view
+        if schema.upgrades is None and not schema.relatives:
+            return view.decode
+
+        def decode(data: bytes | str) -> Any:
+            member, current = schema.resolve(data)
+            own = view if member is schema else view_of(member, view.other, strict=False)
+            return own.decode(current)
+
+        return decode
 
     def scope(self) -> Node:
         """What the other class narrows every read by."""
@@ -96,7 +103,7 @@ def viewing(schema: Schema, other: Any) -> Viewing:
     return _made(schema, other, view_of(schema, other))
 
 
-def converting(schema: Schema, other: Any) -> tuple[Callable[[bytes | str], Any], Schema | None]:
+def converting(schema: Schema, other: Any) -> tuple[Decode, Schema | None]:
     """What makes an instance of another class of a record; its schema if it is the same record.
 
     What the record lacks is left to the decoder, which raises InvalidRecord: fields that the class
@@ -108,7 +115,10 @@ def converting(schema: Schema, other: Any) -> tuple[Callable[[bytes | str], Any]
     if target is None or target.collection != schema.collection:
         return view.decode, None
     _made(schema, other, view)
-    return target.codec.decode, target
+    decode, upgrades = target.codec.decode, target.upgrades
+    if upgrades is None:
+        return decode, target
+    return lambda data: decode(upgrades.current(target, data)), target
 
 
 @lru_cache(maxsize=_KEPT)
