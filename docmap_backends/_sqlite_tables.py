@@ -128,6 +128,11 @@ class Table:
         columns = "".join(f", {quoted(column)}=?" for column in self.columns)
         return f"UPDATE {self.name} SET rev=?, own=?, doc=?{columns} WHERE key=?"
 
+    @cached_property
+    def replace(self) -> str:
+        """The statement that replaces a document whose key columns stay as they are."""
+        return f"UPDATE {self.name} SET rev=?, own=?, doc=? WHERE key=?"
+
     # -- documents
 
     @cached_property

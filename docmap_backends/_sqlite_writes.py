@@ -192,27 +192,48 @@ class SQLiteWriting(SQLiteGrouping):
                 self._known.forget()
         return [(*row, *table.key_values(wire)) for row, wire in zip(rows, wires, strict=True)]
 
-    def _rewrite(self, schema: Schema, writes: Sequence[Write]) -> list[Write]:
+    def _rewrite(
+        self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
+    ) -> list[Write]:
         with self._writing(schema) as connection:
             table = self._writable(connection, schema)
             if not table.plain:
                 for write in writes:
                     _check_sound(schema, write.data, write.key)
-            revisions = [write.expected + 1 for write in writes]
-            rows = self._rows(connection, table, schema, writes, revisions)
+            statement, rows = self._changed_rows(connection, table, schema, writes, names)
             try:
                 with self._writing(schema):
-                    connection.executemany(table.update, [(*row[1:], row[0]) for row in rows])
+                    connection.executemany(statement, rows)
             except DuplicateKey as error:
-                error.key = self._first_duplicate(connection, table, schema, writes, rows)
+                error.key = self._first_duplicate(connection, statement, schema, writes, rows)
                 raise
             self._look_again(table)
         return []  # nobody else writes between the reading and this
 
-    def _first_duplicate(
+    def _changed_rows(
         self,
         connection: sqlite3.Connection,
         table: Table,
+        schema: Schema,
+        writes: Sequence[Write],
+        names: frozenset[str] | None,
+    ) -> tuple[str, list[tuple[Any, ...]]]:
+        """The statement that stores changed documents, and its rows."""
+        keyed = names is None or any(path.segments[0] in names for path in table.columns.values())
+        if keyed or not table.covers(schema):
+            revisions = [write.expected + 1 for write in writes]
+            rows = self._rows(connection, table, schema, writes, revisions)
+            return table.update, [(*row[1:], row[0]) for row in rows]
+        stored_key = schema.stored_key
+        return table.replace, [
+            (rev, mark_of(data, rev), data.decode(), stored_key(key))
+            for key, data, rev in ((w.key, w.data, w.expected + 1) for w in writes)
+        ]
+
+    def _first_duplicate(
+        self,
+        connection: sqlite3.Connection,
+        statement: str,
         schema: Schema,
         writes: Sequence[Write],
         rows: Sequence[tuple[Any, ...]],
@@ -221,7 +242,7 @@ class SQLiteWriting(SQLiteGrouping):
         for write, row in zip(writes, rows, strict=True):
             try:
                 with self._writing(schema):
-                    connection.execute(table.update, (*row[1:], row[0]))
+                    connection.execute(statement, row)
             except DuplicateKey:
                 return write.key
         return None

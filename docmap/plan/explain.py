@@ -18,7 +18,8 @@ class Explanation:
     `.data` has `engine`, `collection`, `condition`, `native` (whether all of it), `residual`,
     `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`,
     `loads` (those of `update` and `delete` that load each document, for its hooks); of groups
-    `aggregate` (keys and functions) and `aggregate_native`.
+    `aggregate` (keys and functions) and `aggregate_native`; of updates `update` (the changes),
+    `update_native` and `update_why`.
     """
 
     __slots__ = ("data",)
@@ -54,6 +55,10 @@ class Explanation:
         if data["aggregate"]:
             place = "by the engine" if data["aggregate_native"] else "by docmap, from its records"
             lines.append(f"  groups    {data['aggregate']}  ({place})")
+        if data.get("update"):
+            how = "natively" if data["update_native"] else "document by document"
+            why = f": {data['update_why']}" if data["update_why"] else ""
+            lines.append(f"  update    {data['update']}  ({how}{why})")
         if data["statement"]:
             lines.append(f"  statement {data['statement']}")
         if data["loads"]:

@@ -78,6 +78,10 @@ class Rewriter:
         self.update = update
         paths = [step.path for step in update]
         paths += [step.operand.path for step in update if step.operator == "rename"]
+        self.names: frozenset[str] | None = None
+        """The names at the top of a document below which it changes something; None if any may."""
+        if schema.upgrades is None and (schema.family is None or schema.family.alone):
+            self.names = frozenset(str(path.segments[0]) for path in paths)
         self.indexed = any(
             _related(path, term.path)
             for index in schema.indexes
@@ -87,6 +91,11 @@ class Rewriter:
         """It changes what an index holds."""
         self.narrow = schema.where is not None and _touches(paths, roots(schema.where))
         """It changes what the condition of the class is about."""
+
+    @property
+    def text(self) -> str:
+        """The changes in words, without their values."""
+        return ", ".join(f"{step.operator} {step.path}" for step in self.update)
 
     def read(self, data: bytes | str) -> Any:
         """The JSON of a stored document, as of the version of its class.

@@ -180,13 +180,21 @@ class Hooks:
             except DocmapError as error:
                 yield error
 
-    def _rewrite(self, schema: Schema, writes: Sequence[Write]) -> list[Write]:
+    def _rewrite(
+        self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
+    ) -> list[Write]:
         """Replace stored documents as an update made them, in turn; their revisions rise by one.
 
+        They differ from what is stored below the top-level `names` alone, if these are given.
         Returns those whose revision is not the one expected any more. They are left as they are.
         An error carries `done`, how many were written before it.
         """
         changed: list[Write] = []
+        touched = any(
+            index.unique
+            and (names is None or any(term.path.segments[0] in names for term in index.terms))
+            for index in schema.indexes
+        )
         with self._mutex:
             for position, write in enumerate(writes):
                 stored = self._get(schema, write.key)
@@ -194,7 +202,8 @@ class Hooks:
                     changed.append(write)
                     continue
                 try:
-                    self._check_unique(schema, write.key, write.data)
+                    if touched:
+                        self._check_unique(schema, write.key, write.data)
                     self._put(schema, write.key, (write.data, write.expected + 1))
                 except DocmapError as error:
                     error.key, error.done = write.key, position - len(changed)

@@ -12,6 +12,7 @@ from docmap.plan.plan import Plan
 from docmap.query.evaluate import matches, roots
 from docmap.query.nodes import Node
 from docmap.schema.rewrite import Rewriter
+from docmap.storage.firing import hooked
 from docmap.storage.loading import collection_suspended, load_record
 from docmap.storage.update_hooks import Watch
 from docmap.storage.viewing import Viewing
@@ -39,6 +40,17 @@ def update_matching(
     with collection_suspended:
         found = execute.records(storage, plan)
         return _update(storage, rewriter, found, request.whole, watch)
+
+
+def reason(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter) -> str:
+    """Why an update is done document by document; empty if the engine does it by itself."""
+    if hooked(storage, rewriter.schema, "update"):
+        return "hooks of the class or of the storage want the documents"
+    if plan.residual is not None:
+        return "docmap filters a part of the condition"
+    if rewriter.narrow:
+        return "the condition of the class is about what is changed"
+    return storage._update_reason(rewriter.schema, rewriter)
 
 
 def _update(
@@ -89,7 +101,9 @@ def _written(
     watch: Watch,
 ) -> list[Write]:
     try:
-        changed = storage._rewrite(rewriter.schema, writes) if writes else []
+        # Hooks may change any field.
+        names = None if watch.active else rewriter.names
+        changed = storage._rewrite(rewriter.schema, writes, names) if writes else []
     except DocmapError as error:
         error.done = _done(storage, before + (error.done or 0))
         raise

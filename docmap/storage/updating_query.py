@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from docmap.errors import DocmapError
-from docmap.plan.plan import Plan
+from docmap.plan.explain import Explanation, explain
+from docmap.plan.plan import Plan, Request, make
 from docmap.query.changes import Change, Updated
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.moments import touched
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.update_hooks import Watch
-from docmap.storage.updating import loaded, update_first, update_matching
+from docmap.storage.updating import loaded, reason, update_first, update_matching
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,6 +75,17 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         watch.after()
         return found[0] if found else None
 
+    def explain_update(self, /, *changes: Change, **fields: Any) -> Explanation:
+        """How an update would run: natively, or document by document and why. Changes nothing."""
+        self._unsliced("explain_update")
+        rewriter = self._rewriter(changes, fields)
+        self._storage.check_open()
+        plan = make(self._storage, self._with(order=())._scoped())
+        found = explain(self._storage, plan)
+        why = reason(self._storage, plan, rewriter)
+        found.data.update(update=rewriter.text, update_native=not why, update_why=why)
+        return found
+
     def _rewriter(self, changes: tuple[Change, ...], fields: dict[str, Any]) -> Rewriter:
         """A bound update. Raises InvalidQuery and InvalidValue before any I/O."""
         schema = self._request.schema
@@ -86,6 +98,10 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         except DocmapError as error:
             self._about(error)
             raise
+
+    def _scoped(self) -> Request:
+        """The request within what the class sees at all."""
+        raise NotImplementedError
 
     def _run(self, name: str, action: Callable[[Any, Plan], R]) -> R:
         """Plan the query, run it, and note in the journal that it ran."""

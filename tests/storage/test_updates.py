@@ -20,6 +20,7 @@ from docmap import (
     StaleDocument,
     Updated,
     UpdateTypeError,
+    before,
 )
 from tests.storage.engines import undone
 
@@ -272,3 +273,44 @@ def test_an_untyped_collection(db: BaseStorageAdapter) -> None:
     db.insert_many("loose", [{"id": "c", "n": 0.5}])
     with pytest.raises(UpdateTypeError, match="n holds a float, which inc does not take"):
         db.find("loose").update(n__inc=Decimal(1))
+
+
+class Watched(Document, collection="watched"):
+    id: int
+    rank: int = 0
+    twice: int = 0
+
+    @before("update")
+    def count(self) -> None:
+        if self.rank > 50:
+            raise ValueError("too much")
+        self.twice = self.rank * 2
+
+
+def test_hooks_get_the_documents(full: BaseStorageAdapter) -> None:
+    full.insert_many([Watched(id=n, rank=n) for n in range(3)])
+    called: list[int] = []
+    full.after("update", Watched)(lambda document: called.append(document.id))
+    assert full.find(Watched, rank__gte=1).update(rank__inc=10) == Updated(2, 2)
+    found = [(one.id, one.rank, one.twice) for one in full.find(Watched).order_by("id")]
+    assert found == [(0, 0, 0), (1, 11, 22), (2, 12, 24)]
+    assert called == [1, 2]
+    with pytest.raises(ValueError, match="too much"):
+        full.find(Watched).update(rank__mul=5)
+    assert [one.rank for one in full.find(Watched).order_by("id")] == [0, 11, 12]
+    assert called == [1, 2]
+    first = full.find(Watched).find_one_and_update(rank__inc=1)
+    assert first is not None
+    assert (first.rank, first.twice) == (1, 2)
+
+
+def test_the_plan_says_how_an_update_runs(orders: BaseStorageAdapter) -> None:
+    query = orders.find(Order, status="new")
+    plan = query.explain_update(count__inc=1, tags__push="x")
+    assert plan.data["update"] == "inc count, push tags"
+    assert plan.data["update_native"] is (not plan.data["update_why"])
+    assert "inc count, push tags" in str(plan)
+    assert query.count() == 2
+    assert orders.get(Order, "a").count == 0
+    watched = orders.find(Watched).explain_update(rank=1)
+    assert (watched.data["update_native"], "hooks" in str(watched)) == (False, True)
