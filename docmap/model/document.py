@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 D = TypeVar("D")
 R = TypeVar("R")
+S = TypeVar("S", bound="Document")
 
 
 class _SchemaOfClass:
@@ -192,8 +193,8 @@ class Document(BaseModel, metaclass=DocumentMeta):
     ) -> Self: ...
     @overload
     def save_as(
-        self, other: type[D], /, *, storage: BaseStorageAdapter | None = None, key: Any = None
-    ) -> D: ...
+        self, other: type[S], /, *, storage: BaseStorageAdapter | None = None, key: Any = None
+    ) -> S: ...
     def save_as(
         self, other: Any = None, /, *, storage: BaseStorageAdapter | None = None, key: Any = None
     ) -> Any:
