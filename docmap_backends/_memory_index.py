@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from docmap.errors import DuplicateKey
 from docmap.query.paths import getter
 from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
-from docmap.storage.writes import index_entries, not_unique
+from docmap.storage.writes import cannot_be_unique, index_entries, not_unique
 from docmap.values import order_key
 
 _FEW: Final = 32  # pending places up to which putting in each beats sorting all
@@ -81,10 +82,14 @@ class MemoryIndex:
     @classmethod
     def build(cls, schema: Schema, declared: BoundIndex, entries: Iterable[Entry]) -> MemoryIndex:
         """An index over what is stored. Raises DuplicateKey if a unique one cannot be."""
-        index = cls(schema, declared)
-        for entry in entries:
-            index.check(entry)
-            index.add(entry)
+        index, every = cls(schema, declared), list(entries)
+        try:
+            for entry in every:
+                index.check(entry)
+                index.add(entry)
+        except DuplicateKey as error:
+            stored = (entry.data for entry in every)
+            raise cannot_be_unique(schema, declared, stored) from error
         return index
 
     def check(self, entry: Entry) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from docmap.errors import DuplicateKey
-from docmap.schema.indexes import BoundIndex, IndexTerm
+from docmap.schema.indexes import BoundIndex, IndexDefinition, IndexTerm
 from docmap.schema.schema import Schema
-from docmap.storage.writes import not_unique, taken
+from docmap.storage.writes import cannot_be_unique, not_unique, taken
 from docmap_backends._sql import column_name, quoted
 from docmap_backends._sql_places import Source, expressions, reachable
+from docmap_backends._sqlite_definitions import remember
 from docmap_backends._sqlite_shape import KEYED
 from docmap_backends._sqlite_tables import Table
 
@@ -25,6 +26,17 @@ def create_index(
     connection: sqlite3.Connection, table: Table, schema: Schema, index: BoundIndex
 ) -> None:
     """Make an index over what is stored. Raises DuplicateKey if a unique one cannot be."""
+    try:
+        _create(connection, table, schema, index)
+    except (sqlite3.IntegrityError, DuplicateKey) as error:
+        stored = (doc for (doc,) in connection.execute(f"SELECT doc FROM {table.name}"))
+        raise cannot_be_unique(schema, index, stored) from error
+    remember(connection, schema.collection, index.definition)
+
+
+def _create(
+    connection: sqlite3.Connection, table: Table, schema: Schema, index: BoundIndex
+) -> None:
     if index.elements:
         _create_elements(connection, table, schema, index)
         return
@@ -198,8 +210,16 @@ def _fill(table: Table, index: BoundIndex) -> str:
     return f"INSERT OR IGNORE INTO {quoted(index.name)} {entries} AND t.rowid>?"
 
 
-def broken_index(schema: Schema, table: str, error: sqlite3.IntegrityError) -> DuplicateKey | None:
-    """The DuplicateKey that a broken constraint means; None if it is none of docmap's own."""
+def broken_index(
+    schema: Schema,
+    table: str,
+    error: sqlite3.IntegrityError,
+    definitions: Callable[[], Mapping[str, IndexDefinition]],
+) -> DuplicateKey | None:
+    """The DuplicateKey that a broken constraint means; None if it is none of docmap's own.
+
+    `definitions` is asked only for an index that the class does not declare.
+    """
     code, text = error.sqlite_errorcode, str(error)
     if code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
         return taken(schema)
@@ -211,9 +231,13 @@ def broken_index(schema: Schema, table: str, error: sqlite3.IntegrityError) -> D
     if code not in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_TRIGGER}:
         return None
     found = re.search(r"ix_[0-9a-f]{16}", text)
+    known = definitions().get(found[0]) if found else None
+    label = f"the {known.label} index" if known else "a unique index"
     return DuplicateKey(
-        f"{schema.collection} has another document with the same value of a unique index that "
-        f"another class declares, and {schema.name} does not",
+        f"{schema.collection} has another document with the same value of {label}, which another "
+        f"class declares or once declared, and {schema.name} does not: `docmap indexes plan` shows "
+        "what is there, and apply --drop removes what no class declares",
         collection=schema.collection,
         index=found[0] if found else None,
+        fields=known.fields if known else (),
     )

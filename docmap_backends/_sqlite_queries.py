@@ -15,6 +15,7 @@ from docmap.errors import StorageError, StorageFull, StoreLocked
 from docmap.plan.engine import EnginePlan, FieldCodec, NativeQuery, Record
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path
+from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.schema.types import ANY, FieldType
 from docmap.schema.wire import TEXT_READERS
@@ -22,6 +23,7 @@ from docmap.storage import BaseStorageAdapter
 from docmap_backends._sql import SQL, quoted, render, table_name
 from docmap_backends._sql_places import place_of
 from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlite_definitions import index_definitions
 from docmap_backends._sqlite_foreign import normal_form, take_over, wire_key
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_shape import KEYED
@@ -212,6 +214,11 @@ class SQLiteReading(BaseStorageAdapter):
                 if whole and connection.execute(all_rows).fetchone()[0] != count:
                     raise self._connections.file.damaged()
 
+    def _definitions(self, schema: Schema) -> dict[str, IndexDefinition]:
+        """The indexes that the class declares or the file tells of, by name."""
+        with self._connections.using() as connection:
+            return index_definitions(connection, schema)
+
     def _statement(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         if not query.parts:
             return self._selected(schema, table, query)
@@ -304,7 +311,7 @@ class SQLiteReading(BaseStorageAdapter):
         )
         size = self._connections.rows(f"SELECT max(rowid) FROM {table.name}")[0][0] or 0
         lines = tuple(row[3].decode() for row in rows)
-        labels = {index.name: index.label for index in schema.indexes}
+        labels = {name: known.label for name, known in self._definitions(schema).items()}
         names = dict.fromkeys(name for line in lines for name in _INDEX_NAME.findall(line))
         used = [labels.get(name, name) for name in names]
         if any("sqlite_autoindex" in line for line in lines):

@@ -24,6 +24,7 @@ from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap_backends._sql import column_name, quoted, table_name
 from docmap_backends._sqlite_changes import go_on_logging, is_watched
+from docmap_backends._sqlite_definitions import forget_definitions
 from docmap_backends._sqlite_shape import (
     MIXED,
     Shape,
@@ -364,3 +365,4 @@ def drop_all(connection: sqlite3.Connection) -> None:
         for name in (table_name(collection), *(table.lists if table else ())):
             connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
     connection.execute("DELETE FROM docmap_collections")
+    forget_definitions(connection)

@@ -307,7 +307,9 @@ class SQLiteWriting(SQLiteGrouping):
             with self._connections.writing() as connection:
                 yield connection
         except sqlite3.IntegrityError as error:
-            broken = broken_index(schema, table_name(schema.collection), error)
+            broken = broken_index(
+                schema, table_name(schema.collection), error, lambda: self._definitions(schema)
+            )
             if broken is None:
                 self._connections.fail(error)
             raise broken from error

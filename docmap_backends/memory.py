@@ -16,6 +16,7 @@ from docmap.query.lookups import VOCABULARY, LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path, each_value, getter
+from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage import BaseStorageAdapter
@@ -89,10 +90,14 @@ class MemoryStorage(BaseStorageAdapter):
                     index = MemoryIndex.build(schema, declared, table.entries.values())
                     table.indexes[declared.name] = index
 
-    def _present_indexes(self, schema: Schema) -> dict[str, str]:
+    def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         with self._mutex:
             indexes = self._table(schema).indexes
-            return {name: index.declared.label for name, index in indexes.items()}
+            return {name: index.declared.definition for name, index in indexes.items()}
+
+    def _drop_index(self, schema: Schema, name: str) -> None:
+        with self._mutex:
+            self._table(schema).indexes.pop(name, None)
 
     # -- records
 

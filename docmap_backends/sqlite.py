@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from docmap.errors import (
@@ -13,10 +14,12 @@ from docmap.errors import (
     StoreLocked,
 )
 from docmap.query.lookups import LookupManager
+from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._sql_text import dialect
 from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlite_definitions import building, drop_index
 from docmap_backends._sqlite_feed import SQLiteFeed, open_feed
 from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
 from docmap_backends._sqlite_known import Known
@@ -121,10 +124,22 @@ class SQLiteStorage(SQLiteWriting):
             with self._writing(schema) as connection:
                 self._adopt(connection, schema)
 
-    def _present_indexes(self, schema: Schema) -> dict[str, str]:
+    def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         table = self._known.current(self._connections, schema.collection)
-        labels = {index.name: index.label for index in schema.indexes}
-        return {name: labels.get(name, name) for name in sorted(table.indexes)} if table else {}
+        if table is None:
+            return {}
+        known = self._definitions(schema)
+        return {name: known.get(name, IndexDefinition(name)) for name in sorted(table.indexes)}
+
+    def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
+        one = replace(schema, indexes=(index,))
+        with self._writing(one) as connection, building(connection, index, done):
+            self._adopt(connection, one)
+
+    def _drop_index(self, schema: Schema, name: str) -> None:
+        with self._connections.writing() as connection:
+            drop_index(connection, name)
+        self._known.forget()
 
     def _shape(self, collection: str) -> dict[tuple[str, ...], str]:
         table = self._known.current(self._connections, collection)

@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from textwrap import fill
 from typing import Final, NoReturn
 
-from docmap.cli import exporting, importing, overview, queries
+from docmap.cli import exporting, importing, indexing, overview, queries
 from docmap.cli.command import Command
 from docmap.cli.conditions import condition
 from docmap.errors import DocmapError
@@ -33,6 +33,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     queries.EXPLAIN,
     overview.COLLECTIONS,
     overview.INFO,
+    indexing.COMMAND,
 )
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 

@@ -17,7 +17,7 @@ class Progress:
         self._bar = bar
 
     def advance(self, count: int) -> None:
-        """So many more bytes are done."""
+        """So many more are done."""
         if self._bar is not None:
             self._bar.update(count)
 
@@ -30,8 +30,11 @@ class Progress:
 
 
 @contextmanager
-def progress(label: str, total: int, *, quiet: bool) -> Iterator[Progress]:
-    """The progress through `total` bytes: a bar if stderr is a terminal and tqdm is installed."""
+def progress(label: str, total: int, *, quiet: bool, unit: str = "B") -> Iterator[Progress]:
+    """The progress to `total`, in bytes or another unit.
+
+    It is a bar if stderr is a terminal and tqdm is installed.
+    """
     if quiet or not sys.stderr.isatty():
         yield Progress()
         return
@@ -41,6 +44,6 @@ def progress(label: str, total: int, *, quiet: bool) -> Iterator[Progress]:
         yield Progress()
         return
     with tqdm(
-        total=total, desc=label, unit="B", unit_scale=True, leave=False, file=sys.stderr
+        total=total, desc=label, unit=unit, unit_scale=True, leave=False, file=sys.stderr
     ) as bar:
         yield Progress(bar)

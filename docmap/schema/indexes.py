@@ -27,6 +27,39 @@ class IndexTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexDefinition:
+    """What is known of an index that an engine has; of some only the name."""
+
+    name: str
+    fields: tuple[str, ...] = ()
+    """The storage paths, `-` in front of those that descend."""
+    kinds: tuple[str, ...] = ()
+    """What is indexed of each: `str`, or `each str` of a list's elements."""
+    unique: bool = False
+
+    @property
+    def label(self) -> str:
+        """The index for messages: `unique (number)`; its name if nothing else is known."""
+        return self._told(self.fields)
+
+    @property
+    def text(self) -> str:
+        """All of the definition: `unique (number: str)`."""
+        pairs = zip(self.fields, self.kinds, strict=True)
+        return self._told(tuple(f"{field}: {kind}" for field, kind in pairs))
+
+    def _told(self, fields: tuple[str, ...]) -> str:
+        if not fields:
+            return self.name
+        return ("unique " if self.unique else "") + f"({', '.join(fields)})"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The storage paths without their directions."""
+        return tuple(field.removeprefix("-") for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
 class BoundIndex:
     """A declared index. Engines name it by `name`, which changes with its definition."""
 
@@ -43,6 +76,12 @@ class BoundIndex:
     def label(self) -> str:
         """The index for messages: `unique (number)`."""
         return ("unique " if self.unique else "") + "(" + ", ".join(self.fields) + ")"
+
+    @property
+    def definition(self) -> IndexDefinition:
+        """What can be told of it where its class is not known."""
+        kinds = tuple(("each " if t.elements else "") + t.type.kind for t in self.terms)
+        return IndexDefinition(self.name, self.fields, kinds, self.unique)
 
     @property
     def elements(self) -> bool:

@@ -16,6 +16,7 @@ from docmap.storage.creating import get_or_create
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import remove_expired
 from docmap.storage.fetching import fetch_documents
+from docmap.storage.indexing import plan_indexes
 from docmap.storage.journal import operation
 from docmap.storage.lifecycle import Lifecycle
 from docmap.storage.loading import attach, load_record, schema_of, state_of
@@ -300,17 +301,14 @@ class BaseStorageAdapter(Lifecycle):
             self.prepare_collection(schema)
 
     def indexes(self, model: Any, /) -> dict[str, list[str]]:
-        """The `declared`, `present`, `missing` and `extra` indexes of a collection."""
+        """The `declared`, `present`, `missing` and `extra` indexes, and `conflicts`.
+
+        A conflict is a present index over the fields of a declared one that is defined otherwise;
+        it names both definitions.
+        """
         self.check_open()
-        schema = schema_of(model)
-        declared = {index.name: index.label for index in schema.indexes}
-        present = self._present_indexes(schema)
-        return {
-            "declared": list(declared.values()),
-            "present": list(present.values()),
-            "missing": [label for name, label in declared.items() if name not in present],
-            "extra": [label for name, label in present.items() if name not in declared],
-        }
+        (plan,) = plan_indexes(self, [schema_of(model)])
+        return plan.labels()
 
     # -- for the modules beside this one
 

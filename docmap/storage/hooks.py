@@ -8,8 +8,9 @@ they are. Keys are logical values; `schema.stored_key(key)` gives what JSON engi
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docmap.errors import DocmapError, StorageError, Unsupported
@@ -19,6 +20,7 @@ from docmap.query.managers import LookupManager
 from docmap.query.order import OrderTerm
 from docmap.query.paths import Path, getter
 from docmap.schema.converters import ConverterManager, converters
+from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
@@ -100,9 +102,20 @@ class Hooks:
     def _ensure(self, schema: Schema) -> None:
         """Make the collection and its declared indexes, before the first write. Never drops one."""
 
-    def _present_indexes(self, schema: Schema) -> dict[str, str]:
-        """The indexes that exist: name to a description."""
-        return {index.name: index.label for index in schema.indexes}
+    def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
+        """The indexes that exist, by name, those that the class does not declare too."""
+        return {index.name: index.definition for index in schema.indexes}
+
+    def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
+        """Make one declared index, and tell now and then how many more documents are done.
+
+        Raises DuplicateKey if it is unique and stored documents have the same values.
+        """
+        self._ensure(replace(schema, indexes=(index,)))
+
+    def _drop_index(self, schema: Schema, name: str) -> None:
+        """Remove an index that exists."""
+        raise self._lacks("dropping indexes")
 
     def _shape(self, collection: str) -> dict[tuple[str, ...], str]:
         """The types, by storage path, that all values of a collection have; those known."""

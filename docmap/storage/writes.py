@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from docmap.errors import DuplicateKey, StaleDocument
+from docmap.errors import DuplicateKey, InvalidRecord, StaleDocument
 from docmap.query.paths import getter
 from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
@@ -88,6 +90,33 @@ def not_unique(schema: Schema, index: BoundIndex) -> DuplicateKey:
     """The error of a write whose values are taken in a unique index."""
     return DuplicateKey(
         f"{schema.collection} has another document with the same value of the {index.label} index",
+        collection=schema.collection,
+        index=index.name,
+        fields=index.fields,
+    )
+
+
+def cannot_be_unique(
+    schema: Schema, index: BoundIndex, stored: Iterable[bytes | str]
+) -> DuplicateKey:
+    """The error of a unique index over stored documents that have the same values."""
+    owners: Counter[tuple[Any, ...]] = Counter()
+    shared = 0
+    found = []
+    for data in stored:
+        try:
+            entries = index_entries(index, schema.codec.tree(data))
+        except InvalidRecord:
+            continue  # what cannot be read has no values to compare
+        owners.update(entries)
+        found.append(entries)
+    twice = {entry for entry, count in owners.items() if count > 1}
+    shared = sum(not twice.isdisjoint(entries) for entries in found)
+    values = "1 value is" if len(twice) == 1 else f"{len(twice):,} values are"
+    return DuplicateKey(
+        f"{schema.collection} holds documents with the same values of {', '.join(index.fields)}, "
+        f"so the {index.label} index cannot be made: {values} in more than one document, "
+        f"{shared:,} documents in all; change or delete them, or declare the index without unique",
         collection=schema.collection,
         index=index.name,
         fields=index.fields,
