@@ -30,7 +30,7 @@ def delete_one(  # noqa: PLR0913 - what a delete is made of
     They are called before, and after unless not to `announce`. Raises StaleDocument if a revision
     is expected and another one is stored.
     """
-    if not hooked(storage, schema, "delete"):
+    if not hooked(storage, schema, "delete", family=True):
         if not schema.scopes or expected != ANY:
             return storage._delete(schema, key, expected)
         with storage.all_or_nothing():
@@ -59,7 +59,7 @@ def delete_matching(storage: BaseStorageAdapter, plan: Plan) -> int:
     Where hooks want the documents, these are loaded and all hooks called before one is deleted.
     """
     schema = plan.request.schema
-    if not hooked(storage, schema, "delete"):
+    if not hooked(storage, schema, "delete", family=True):
         return execute.delete(storage, plan)
     deleted = []
     with storage.all_or_nothing():

@@ -97,18 +97,25 @@ class StorageHooks:
         return Events(found) if found else NO_EVENTS
 
 
-def hooked(storage: BaseStorageAdapter, schema: Schema, *names: str) -> bool:
-    """True if the class or the storage has a hook, before or after, for one of the events."""
-    return schema.events.has(*names) or (
+def hooked(storage: BaseStorageAdapter, schema: Schema, *names: str, family: bool = False) -> bool:
+    """True if the class or the storage has a hook, before or after, for one of the events.
+
+    With `family` those of the other classes count that documents of the collection may be of.
+    """
+    if schema.events.has(*names) or (
         not storage.hooks.names.isdisjoint(names) and storage.hooks.of(schema).has(*names)
-    )
+    ):
+        return True
+    return family and any(hooked(storage, other, *names) for other in schema.relatives)
 
 
 def fire(storage: BaseStorageAdapter, schema: Schema, when: When, name: str, document: Any) -> None:
-    """Call the hooks of the class for an event, then those of the storage.
+    """Call the hooks of the document's own class for an event, then those of the storage.
 
     What a hook raises passes as it is, and the rest are not called.
     """
+    if schema.model is not None and type(document) is not schema.model:
+        schema = type(document).__docmap_schema__
     with aside():
         schema.events.fire(when, name, document, storage)
         if name in storage.hooks.names:

@@ -78,16 +78,10 @@ def load_record(schema: Schema, storage: BaseStorageAdapter, record: Record) -> 
     else:
         with decoding():
             document = _made(schema, storage, record)
-    if schema.events.names or storage.hooks.names:
-        announce_loaded(storage, schema, document)
+    other = type(document) is not schema.model and schema.model is not None
+    if schema.events.names or storage.hooks.names or other:
+        fire(storage, schema, "after", LOADED, document)
     return document
-
-
-def announce_loaded(storage: BaseStorageAdapter, schema: Schema, document: Any) -> None:
-    """Fire that a document was loaded: the hooks of its own class, which may be a subclass."""
-    plain = schema.model is None or type(document) is schema.model
-    own = schema if plain else schema_of(type(document))
-    fire(storage, own, "after", LOADED, document)
 
 
 def _made(schema: Schema, storage: BaseStorageAdapter, record: Record) -> Any:
@@ -160,7 +154,7 @@ def load_records(
     """The documents of records that come in batches, streamed."""
     decode, typed = schema.decode, schema.model is not None and not schema.validating
     set_state, state = object.__setattr__, State
-    loaded = hooked(storage, schema, LOADED)
+    loaded = hooked(storage, schema, LOADED, family=True)
     for batch in batches:
         documents = []
         unfit: InvalidRecord | None = None
@@ -178,7 +172,7 @@ def load_records(
                 unfit = error
         if loaded:  # at its turn, so that what is never asked for is not announced
             for document in documents:
-                announce_loaded(storage, schema, document)
+                fire(storage, schema, "after", LOADED, document)
                 yield document
         else:
             yield from documents

@@ -200,7 +200,9 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
         self._storage.check_open()
         found = explain(self._storage, make(self._storage, self._scoped()), grouping)
         schema = self._request.schema
-        found.data["loads"] = [n for n in ("update", "delete") if hooked(self._storage, schema, n)]
+        found.data["loads"] = [
+            n for n in ("update", "delete") if hooked(self._storage, schema, n, family=True)
+        ]
         return found
 
     def __len__(self) -> int:

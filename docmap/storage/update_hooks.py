@@ -21,7 +21,7 @@ class Watch:
     __slots__ = ("_made", "_schema", "_storage", "active")
 
     def __init__(self, storage: BaseStorageAdapter, schema: Schema) -> None:
-        self.active = hooked(storage, schema, "update")
+        self.active = hooked(storage, schema, "update", family=True)
         self._storage = storage
         self._schema = schema
         self._made: dict[Any, tuple[Any, Schema]] = {}

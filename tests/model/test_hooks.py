@@ -555,6 +555,55 @@ class TestInheritance:
         assert calls == ["hook", "hook"]
 
 
+class Vehicle(Document, collection="vehicles"):
+    wheels: int = 4
+
+
+class Car(Vehicle):
+    @after("save", "update", "delete", "load")
+    def car(self) -> None:
+        calls.append("car")
+
+
+class Truck(Vehicle):
+    pass
+
+
+class TestFamilies:
+    """Each document has the hooks of its own class, whatever class it was asked for by."""
+
+    @pytest.fixture(autouse=True)
+    def _stored(self, db: BaseStorageAdapter) -> None:
+        db.insert_many([Car(id="1"), Truck(id="2"), Vehicle(id="3")])
+        assert calls == ["car"]
+        calls.clear()
+
+    def test_loading(self, db: BaseStorageAdapter) -> None:
+        db.find(Vehicle).list()
+        db.get(Vehicle, "1")
+        db.get_many(Vehicle, "123")
+        db.find(Vehicle).on_invalid("skip").list()
+        db.find(Truck).list()
+        assert calls == ["car"] * 4
+
+    def test_updates_and_deletes_of_a_query(self, db: BaseStorageAdapter) -> None:
+        assert db.find(Vehicle).explain().data["loads"] == ["update", "delete"]
+        db.find(Vehicle).update(wheels=6)
+        assert calls == ["car", "car"]  # loaded, updated
+        db.find(Vehicle).delete()
+        assert calls == ["car"] * 4
+
+    def test_a_delete_by_key(self, db: BaseStorageAdapter) -> None:
+        db.delete(Vehicle, "1")
+        db.delete(Vehicle, "2")
+        assert calls == ["car", "car"]
+
+    def test_of_a_storage(self, db: BaseStorageAdapter) -> None:
+        db.after("load", lambda one: calls.append(one.id), Truck)
+        db.find(Vehicle).list()
+        assert sorted(calls) == ["2", "car"]
+
+
 class TestBadUse:
     def test_an_unknown_event(self) -> None:
         with pytest.raises(InvalidModel, match="'safe' is no event; did you mean 'save'") as caught:
