@@ -154,11 +154,11 @@ class _Numbers:
         if self._is_float:
             return self._float(1)
         if self._is_decimal:
-            total = same_number(self._exact())
+            total = self._exact().normalize(_EXACT)
             fault = decimal_fault(total)
             if fault is not None:
                 raise _no_value(self._term, f"{fault}: sum fewer documents, or floats")
-            return total
+            return same_number(total)
         return self._ints
 
     def _average(self) -> Any:

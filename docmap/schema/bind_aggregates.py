@@ -68,7 +68,8 @@ def result_names(root: Root, grouping: Grouping) -> Root:
         name: Field(name, name, kind) for name, kind in zip(grouping.names, types, strict=True)
     }
     model = FieldType("model", fields=fields)
-    return Root(f"{root.name} in groups", root.collection, model)
+    place = "in groups" if grouping.terms else "in groups, before aggregate(),"
+    return Root(f"{root.name} {place}", root.collection, model)
 
 
 # -- places

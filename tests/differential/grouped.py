@@ -244,12 +244,13 @@ def _float(exact: Fraction) -> float:
 
 
 def _decimal(number: Fraction, *, exact: bool) -> Any:
-    wide = Context(prec=40_000, Emin=-999_999, Emax=999_999)
     if exact:
-        shortest = same_number(wide.divide(Decimal(number.numerator), Decimal(number.denominator)))
-        if decimal_fault(shortest):
+        wide = Context(prec=40_000, Emin=-999_999, Emax=999_999)
+        total = wide.divide(Decimal(number.numerator), Decimal(number.denominator))
+        digits = "".join(map(str, total.as_tuple().digits)).strip("0")
+        if len(digits) > 34 or decimal_fault(total.normalize(wide)):
             raise Refused
-        return shortest
+        return same_number(total)
     ieee = Context(prec=34, Emin=-6143, Emax=6144, traps=[])
     return same_number(ieee.divide(Decimal(number.numerator), Decimal(number.denominator)))
 

@@ -1,0 +1,7 @@
+"""The storages under test, for this directory."""
+
+from __future__ import annotations
+
+from tests.storage.engines import db, full, second
+
+__all__ = ["db", "full", "second"]
