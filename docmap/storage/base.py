@@ -29,6 +29,7 @@ from docmap.storage.saving import (
     save_document,
 )
 from docmap.storage.transactions import owned, retrying
+from docmap.storage.watching import Watch
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
 
@@ -276,6 +277,50 @@ class BaseStorageAdapter(Lifecycle):
                 tally.count = remove_expired(self, schema)
                 removed += tally.count
         return removed
+
+    # -- changes
+
+    @overload
+    def watch(
+        self,
+        model: str,
+        /,
+        *conditions: Condition | bool,
+        after: str | None = None,
+        wait: float | None = None,
+        **lookups: Any,
+    ) -> Watch[Row]: ...
+    @overload
+    def watch(
+        self,
+        model: type[D],
+        /,
+        *conditions: Condition | bool,
+        after: str | None = None,
+        wait: float | None = None,
+        **lookups: Any,
+    ) -> Watch[D]: ...
+    def watch(
+        self,
+        model: Any,
+        /,
+        *conditions: Condition | bool,
+        after: str | None = None,
+        wait: float | None = None,
+        **lookups: Any,
+    ) -> Watch[Any]:
+        """The committed changes of a collection, from now on or behind the token `after`.
+
+        Conditions are asked of a document after its change, of a deleted one before. `wait` is in
+        seconds: iteration ends when there is no change for so long; None blocks. Raises Unsupported
+        on engines without a change feed, ChangesLost for a token that is too old.
+        """
+        query = self.find(model, *conditions, **lookups)
+        self.check_open()
+        schema = query._request.schema
+        with operation(self, schema.collection, "watch"):
+            feed = self._watch(schema, after)
+        return Watch(self, schema, query._request.condition, feed, wait=wait)
 
     # -- collections and indexes
 
