@@ -156,7 +156,7 @@ class Ref(Generic[T]):
         if cls._to is None:
             raise InvalidModel("Ref needs the class that it refers to: Ref[Customer]")
         target = cls._to()
-        if getattr(target, DECLARATION).abstract:
+        if getattr(target, DECLARATION).collection is None:
             raise InvalidModel(
                 f"Ref[{target.__name__}]: {target.__name__} is abstract and has no collection; "
                 "refer to a class that has one"

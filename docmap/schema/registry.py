@@ -82,6 +82,9 @@ def belongs(cls: Any, target: Any) -> bool:
 
     A subclass with a collection of its own is another kind of document.
     """
-    return issubclass(cls, target) and (
-        getattr(cls, DECLARATION).collection == getattr(target, DECLARATION).collection
+    collection = getattr(target, DECLARATION).collection
+    return (
+        collection is not None
+        and issubclass(cls, target)
+        and getattr(cls, DECLARATION).collection == collection
     )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from docmap.plan import execute
+from docmap.plan.engine import Record
 from docmap.plan.plan import Plan
+from docmap.query.paths import getter
+from docmap.schema.delete_rules import rules_about
 from docmap.schema.schema import Schema
-from docmap.storage.firing import fire, held, hooked
+from docmap.storage.delete_rules import follow
+from docmap.storage.firing import fire, hooked
 from docmap.storage.loading import load_record
 from docmap.storage.writes import ANY
 
@@ -27,9 +31,35 @@ def delete_one(  # noqa: PLR0913 - what a delete is made of
     """Delete the record of a key; True if it was there.
 
     `document` is the one that the caller holds, if there is one; it is loaded if hooks want it.
-    They are called before, and after unless not to `announce`. Raises StaleDocument if a revision
-    is expected and another one is stored.
+    They are called before, and after unless not to `announce`. Delete rules of the classes that
+    refer to this one are followed. Raises StaleDocument if a revision is expected and another one
+    is stored, ReferencedDocument if a rule denies it.
     """
+    if not rules_about(schema):
+        return _delete_one(storage, schema, key, expected, document, announce=announce)
+    with storage.all_or_nothing():
+        record = storage._get(schema, key)
+        if record is not None and schema.sees(record[0]) and expected in {ANY, record[1]}:
+            _delete_with(storage, schema, [key])
+        return _delete_one(storage, schema, key, expected, document, announce=announce)
+
+
+def _delete_with(storage: BaseStorageAdapter, schema: Schema, keys: list[Any]) -> None:
+    """Do what delete rules ask for before documents are deleted."""
+    for other, key, revision in follow(storage, schema, keys):
+        _delete_one(storage, other, key, revision)
+
+
+def _delete_one(  # noqa: PLR0913 - as above
+    storage: BaseStorageAdapter,
+    schema: Schema,
+    key: Any,
+    expected: int,
+    document: Any = None,
+    *,
+    announce: bool = True,
+) -> bool:
+    """`delete_one` without delete rules."""
     if not hooked(storage, schema, "delete", family=True):
         if not schema.scopes or expected != ANY:
             return storage._delete(schema, key, expected)
@@ -59,15 +89,17 @@ def delete_matching(storage: BaseStorageAdapter, plan: Plan) -> int:
     Where hooks want the documents, these are loaded and all hooks called before one is deleted.
     """
     schema = plan.request.schema
-    if not hooked(storage, schema, "delete", family=True):
+    ruled, heard = bool(rules_about(schema)), hooked(storage, schema, "delete", family=True)
+    if not ruled and not heard:
         return execute.delete(storage, plan)
     deleted = []
     with storage.all_or_nothing():
-        found = []
-        for record in execute.records(storage, plan):
-            document = load_record(schema, storage, record)
-            key = schema.key_value(held(schema, document)[schema.key])
-            found.append((document, key, record[1]))
+        records = _records(storage, plan)
+        if ruled:
+            _delete_with(storage, schema, [key for key, _ in records])
+        if not heard:
+            return storage._delete_keys(schema, [(key, record[1]) for key, record in records])
+        found = [(load_record(schema, storage, record), key, record[1]) for key, record in records]
         for document, _, _ in found:
             fire(storage, schema, "before", "delete", document)
         for document, key, revision in found:
@@ -76,3 +108,9 @@ def delete_matching(storage: BaseStorageAdapter, plan: Plan) -> int:
     for document in deleted:
         fire(storage, schema, "after", "delete", document)
     return len(deleted)
+
+
+def _records(storage: BaseStorageAdapter, plan: Plan) -> list[tuple[Any, Record]]:
+    schema = plan.request.schema
+    key, tree, names = getter(schema.key_path), schema.codec.tree, (schema.key_field.stored,)
+    return [(key(tree(one[0], names)), one) for one in execute.records(storage, plan)]

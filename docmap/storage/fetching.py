@@ -190,12 +190,14 @@ def fetch_documents(
 
 
 def fetched(
-    query: Query[Any], parts: tuple[Branch, ...], size: int | None = BATCH
+    query: Query[Any],
+    parts: tuple[Branch, ...],
+    found: Iterator[Any],
+    size: int | None = BATCH,
 ) -> Iterator[Any]:
-    """The documents of a query with what was fetched for them, in batches of `size`, or all."""
+    """The documents that a query found with what is fetched for them, by batches or all at once."""
     if query._view is not None or query._raw:
         raise InvalidQuery("fetch needs documents: it works neither with raw() nor with view(...)")
-    found = query._documents()
     try:
         while batch := list(islice(found, size)):
             fetch(query._storage, [(parts, batch)])

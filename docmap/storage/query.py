@@ -102,7 +102,7 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
     def list(self) -> builtins.list[T]:
         """All documents in a list."""
         if self._fetches:
-            return list(fetched(self._unfetched(), self._fetches, None))
+            return list(fetched(self, self._fetches, self._unfetched()._documents(), None))
         return list(self._documents())
 
     def first(self) -> T | None:
@@ -265,7 +265,8 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
         """The documents; `through` sees the records before they are loaded."""
         self._asked = None
         if self._fetches:
-            yield from fetched(self._unfetched(), self._fetches)
+            found = self._unfetched()._documents(through, name)
+            yield from fetched(self, self._fetches, found)
             return
         plan, tally = self._plan(), Tally()
         schema, storage = self._request.schema, self._storage
