@@ -104,7 +104,8 @@ def bind_index(index: Index, root: Root) -> BoundIndex:
         try:
             found = resolve_name(root, name)
         except InvalidQuery as error:
-            raise InvalidModel(f"the index on {name}: {error}", field=name) from error
+            reason = _inside_a_list(root, name) or error
+            raise InvalidModel(f"the index on {name}: {reason}", field=name) from error
         if found.path.each:
             raise InvalidModel(f"the index on {name}: name the list itself", field=name)
         kind = found.type
@@ -127,6 +128,23 @@ def bind_index(index: Index, root: Root) -> BoundIndex:
     text = repr((root.collection, index.unique, parts))
     name = "ix_" + hashlib.sha256(text.encode()).hexdigest()[:16]
     return BoundIndex(tuple(terms), index.unique, name)
+
+
+def _inside_a_list(root: Root, name: str) -> str:
+    """Why a path into the objects of a list has no index; empty for other paths."""
+    parts = name.replace("__", ".").split(".")
+    for end in range(1, len(parts)):
+        try:
+            found = resolve_name(root, ".".join(parts[:end]))
+        except InvalidQuery:
+            return ""
+        if found.type.kind in LISTS:
+            place = f"{root.name}.{'.'.join(parts[:end])}"
+            return (
+                f"{place} is a list of objects, and an index holds one value of a document or the "
+                f"plain values of a list: keep what is to be indexed in a list of its own beside it"
+            )
+    return ""
 
 
 def _check_term(where: str, place: FieldType, index: Index, *, elements: bool) -> None:
