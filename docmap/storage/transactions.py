@@ -77,7 +77,7 @@ def check_transaction(storage: Lifecycle) -> None:
         return
     inner = _innermost(here, storage)
     if inner is not None:
-        if inner.task is not _task():
+        if inner.task is not None and inner.task is not _task():
             raise _elsewhere(storage, "another asyncio task of this thread")
     elif _innermost(around, storage) is not None:
         raise _elsewhere(storage, "another thread")

@@ -149,6 +149,25 @@ def test_another_task_of_the_thread_is_refused(bank: BaseStorageAdapter) -> None
     asyncio.run(main())
 
 
+def test_tasks_may_run_inside_one_that_no_task_opened(bank: BaseStorageAdapter) -> None:
+    """Around a whole event loop it was meant for all that runs there, one after the other."""
+
+    async def write() -> None:
+        bank.insert(Account(id=3, owner="cy"))
+        with bank.transaction():
+            bank.insert(Account(id=4, owner="di"))
+            with pytest.raises(Unsupported):
+                await asyncio.create_task(read())
+
+    async def read() -> int:
+        return bank.find(Account).count()
+
+    with undone(bank):
+        asyncio.run(write())
+        assert asyncio.run(read()) == 4
+    assert asyncio.run(read()) == 2
+
+
 def test_a_worker_thread_does_not_wait_for_its_own_caller(bank: BaseStorageAdapter) -> None:
     async def main() -> None:
         with (

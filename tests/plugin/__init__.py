@@ -1,0 +1,1 @@
+"""Tests of what docmap gives to the tests of its users."""
