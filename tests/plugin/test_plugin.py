@@ -173,7 +173,10 @@ def test_the_tests_of_the_page_pass(pytester: pytest.Pytester) -> None:
     first, *rest = (block.text for block in blocks(text) if block.language == "python")
     head = "from __future__ import annotations\n"
     plugin = ("-p", "no:docmap", "-p", "docmap.testing.plugin", "-p", "no:cacheprovider")
-    pytester.makepyfile(test_first=head + first, test_rest=head + "\n".join([first.partition("def test_")[0], *rest]))
+    pytester.makepyfile(
+        test_first=head + first,
+        test_rest=head + "\n".join([first.partition("def test_")[0], *rest]),
+    )
     pytester.runpytest(*plugin).assert_outcomes(passed=2 + 3)
 
 
