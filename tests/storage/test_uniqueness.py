@@ -247,6 +247,10 @@ class Line(BaseModel):
     sku: str = ""
 
 
+class Marked(BaseModel):
+    sku: Annotated[str, Indexed(unique=True)] = ""
+
+
 class TestWhatCannotBe:
     """No path leads to one value: what a document may hold once is not what a list holds."""
 
@@ -261,9 +265,6 @@ class TestWhatCannotBe:
         assert caught.value.field == "lines.sku"
 
     def test_markers_in_models_in_a_list(self) -> None:
-        class Marked(BaseModel):
-            sku: Annotated[str, Indexed(unique=True)] = ""
-
         def declare() -> None:
             class A(Document):
                 lines: list[Marked] = []
