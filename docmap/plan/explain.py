@@ -62,7 +62,8 @@ class Explanation:
         if data["statement"]:
             lines.append(f"  statement {data['statement']}")
         if data["loads"]:
-            lines.append(f"  hooks     {', '.join(data['loads'])} load each document for its hooks")
+            calls = " and ".join(data["loads"])
+            lines.append(f"  hooks     {calls}: each document is loaded for its hooks")
         lines.extend(f"  engine    {line}" for line in data["detail"])
         return "\n".join(lines)
 

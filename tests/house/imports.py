@@ -17,6 +17,7 @@ LEVELS: Final = {
     "docmap.storage": 4,
     "docmap.model": 5,
     "docmap.config": 6,
+    "docmap.telemetry": 6,
     "docmap.aio": 6,
     "docmap.cli": 6,
     "docmap": 7,  # the facade: all public names in one place
@@ -40,7 +41,11 @@ DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
 
 STANDARD: Final = sys.stdlib_module_names - {name for own in DRIVERS.values() for name in own}
 REQUIRED: Final = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions"}
-EXTRAS: Final = {"docmap.cli": {"tqdm"}, TESTING: {"pytest", "hypothesis"}}
+EXTRAS: Final = {
+    "docmap.cli": {"tqdm"},
+    "docmap.telemetry": {"opentelemetry"},
+    TESTING: {"pytest", "hypothesis"},
+}
 
 
 @dataclass(frozen=True, slots=True)

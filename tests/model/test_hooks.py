@@ -297,7 +297,7 @@ class TestQueryDelete:
 
         explanation = db.find(Told).explain()
         assert explanation.data["loads"] == ["update", "delete"]
-        assert "hooks     update, delete load each document" in str(explanation)
+        assert "hooks     update and delete: each document is loaded" in str(explanation)
         assert db.find(Plain).explain().data["loads"] == []
         assert "hooks" not in str(db.find(Plain).explain())
         stop = db.after("delete", print, Plain)
