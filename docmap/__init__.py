@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from docmap.storage import BaseQueryAdapter, BaseStorageAdapter, GroupedQuery, Query
     from docmap.storage.journal import Command, on_command
     from docmap.storage.paging import Page
+    from docmap.storage.upgrading import UpgradeReport
     from docmap.storage.watching import ChangeEvent, Watch
     from docmap.values import ObjectId, uuid7
     from docmap.values.clock import use_clock
@@ -129,6 +130,7 @@ __all__ = [
     "UpdateTypeError",
     "Updated",
     "UpdatedAt",
+    "UpgradeReport",
     "Watch",
     "after",
     "before",
@@ -175,6 +177,7 @@ _HOMES = {
     "docmap.storage.journal": ("Command", "on_command"),
     "docmap.storage.paging": ("Page",),
     "docmap.storage.watching": ("ChangeEvent", "Watch"),
+    "docmap.storage.upgrading": ("UpgradeReport",),
     "docmap.values": ("ObjectId", "uuid7"),
     "docmap.values.clock": ("use_clock",),
 }

@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from textwrap import fill
 from typing import Final, NoReturn
 
-from docmap.cli import exporting, importing, indexing, overview, queries
+from docmap.cli import exporting, importing, indexing, overview, queries, upgrades
 from docmap.cli.command import Command
 from docmap.cli.conditions import condition
 from docmap.errors import DocmapError
@@ -34,6 +34,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     overview.COLLECTIONS,
     overview.INFO,
     indexing.COMMAND,
+    upgrades.UPGRADE,
+    upgrades.CHECK,
 )
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 

@@ -18,7 +18,6 @@ from docmap.storage.expiring import remove_expired
 from docmap.storage.fetching import fetch_documents
 from docmap.storage.indexing import plan_indexes
 from docmap.storage.journal import operation
-from docmap.storage.lifecycle import Lifecycle
 from docmap.storage.loading import attach, load_record, schema_of, state_of
 from docmap.storage.query import Query
 from docmap.storage.rollback import taking_back
@@ -29,6 +28,7 @@ from docmap.storage.saving import (
     save_document,
 )
 from docmap.storage.transactions import owned, retrying
+from docmap.storage.upgrading import Upgrading
 from docmap.storage.watching import Watch
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
@@ -38,7 +38,7 @@ R = TypeVar("R")
 Row = dict[str, Any]
 
 
-class BaseStorageAdapter(Lifecycle):
+class BaseStorageAdapter(Upgrading):
     """A storage: `connect(url)` gives one. Every method that takes a class takes a name too.
 
     A public method `foo` checks, decodes and logs, and calls the hook `_foo`; an adapter overrides
