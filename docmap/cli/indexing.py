@@ -74,7 +74,9 @@ def _apply(storage: BaseStorageAdapter, plans: list[IndexPlan], arguments: Names
             label = f"{plan.collection} {pair[1].label} ({number}/{len(plan.missing)})"
             one = IndexPlan(plan.schemas, (pair,), ())
             with progress(label, total, quiet=arguments.quiet or not total, unit="docs") as bar:
-                build_missing(storage, one, _Guessed(bar, total).advance)
+                guessed = _Guessed(bar, total)
+                build_missing(storage, one, guessed.advance)
+                guessed.advance(total)
         build_missing(storage, IndexPlan(plan.schemas, (), ()), lambda _: None)
         if arguments.drop:
             drop_extra(storage, plan)

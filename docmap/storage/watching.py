@@ -138,7 +138,12 @@ class Watch(Generic[T]):
 
     def _sees(self, logged: Logged) -> bool:
         schema = self._schema
-        condition = conjunction(schema.scope(), self._condition)
+        scope = schema.scope()
+        if logged.kind == "delete" and schema.expiry is not None:
+            # What has expired was there until it was removed: who keeps a copy has to know.
+            expires = schema.expiry.scope
+            scope = conjunction(*(part() for part in schema.scopes if part != expires))
+        condition = conjunction(scope, self._condition)
         return matches(condition, schema.codec.tree(logged.record[0]))
 
     def _change(self, logged: Logged) -> ChangeEvent[T]:

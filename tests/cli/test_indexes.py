@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from docmap.config import connect
+from docmap.storage.indexing import build_missing, plan_indexes
+from docmap.storage.loading import schema_of
 from tests.cli.conftest import Docmap
+from tests.cli.test_import import Bar, bars
 
 MODULE = """
 from decimal import Decimal
@@ -40,6 +43,8 @@ class Base(Document, abstract=True):
 number = 5
 """
 
+
+__all__ = ["bars"]  # a fixture
 
 CONFLICT = "unique (number: str) is declared, and (number: str) is there"
 
@@ -170,6 +175,28 @@ class TestApply:
         assert "documents with the same values of number" in done.err
         assert "2 values are in more than one document, 5 documents in all" in done.err
         assert present(held) == {"(tags)", "(number)"}
+
+
+def test_a_terminal_sees_a_bar_for_each(
+    docmap: Docmap, held: str, bars: list[Bar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert docmap("indexes", "apply", held, "shopmodels:Order", "--drop").status == 0
+    assert [(bar.total, bar.done) for bar in bars] == [(3, 3), (3, 3)]
+    bars.clear()
+    docmap("indexes", "apply", held, "shopmodels:Before", "--quiet", "--drop")
+    assert bars == []
+
+
+def test_sqlite_tells_while_it_builds(classes: Any) -> None:
+    """About as many documents as there are, in several steps."""
+    with connect("sqlite://") as db:
+        db.insert_many("orders", [{"id": f"{n}", "number": f"{n}"} for n in range(30_000)])
+        (plan,) = plan_indexes(db, [schema_of(classes.Order)])
+        told: list[int] = []
+        build_missing(db, plan, told.append)
+        assert len(told) >= 4
+        assert 30_000 < sum(told) < 120_000  # of two indexes
 
 
 class TestWrongCalls:

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from docmap import (
     InvalidQuery,
     InvalidRecord,
     NotConnected,
+    Q,
     Unsupported,
     Watch,
     connect,
+    use_clock,
 )
 from tests.model.shop import Note, Ticket
+from tests.model.vehicles import Car, SportsCar, Truck, Vehicle
 from tests.storage.bare import Bare
 from tests.storage.engines import FULL, MAKERS, undone
 
@@ -33,6 +37,15 @@ from tests.storage.engines import FULL, MAKERS, undone
 class Post(Document, collection="posts"):
     title: str = ""
     likes: int = 0
+
+
+class Liked(Document, collection="posts", where=Q(likes__gte=10)):
+    title: str = ""
+    likes: int = 10
+
+
+class Token(Document, collection="tokens", expires_after="until"):
+    until: datetime
 
 
 def told(changes: Iterable[ChangeEvent[Any]]) -> list[tuple[str, Any]]:
@@ -204,6 +217,49 @@ class TestConditions:
     def test_they_are_checked_at_once(self, full: BaseStorageAdapter) -> None:
         with pytest.raises(InvalidQuery, match="title"):
             full.watch(Post, titel="x")
+
+
+class TestWhatAClassSees:
+    def test_a_branch_of_a_family(self, full: BaseStorageAdapter) -> None:
+        vehicles, cars = full.watch(Vehicle, wait=0), full.watch(Car, wait=0)
+        SportsCar(id="a", name="x").save(full)
+        Truck(id="b", name="y").save(full)
+        full.find(Vehicle).delete()
+        kinds = [(change.kind, type(change.document).__name__) for change in vehicles]
+        assert kinds[:2] == [("insert", "SportsCar"), ("insert", "Truck")]
+        assert len(kinds) == 4
+        assert told(cars) == [("insert", "a"), ("delete", "a")]
+
+    def test_a_class_with_a_condition(self, full: BaseStorageAdapter) -> None:
+        liked = full.watch(Liked, wait=0)
+        full.insert_many(Post, [{"id": "a", "likes": 5}, {"id": "b", "likes": 50}])
+        full.find(Post).delete()
+        assert told(liked) == [("insert", "b"), ("delete", "b")]
+
+    def test_what_has_expired(self, full: BaseStorageAdapter) -> None:
+        times = [datetime(2024, 1, 1, tzinfo=UTC)]
+        with use_clock(lambda: times[0]):
+            tokens = full.watch(Token, wait=0)
+            full.insert_many(Token, [{"id": "a", "until": times[0] + timedelta(hours=1)}])
+            begin = tokens.token
+            assert told(tokens) == [("insert", "a")]
+            times[0] += timedelta(hours=2)
+            assert full.remove_expired(Token) == 1
+            assert told(tokens) == [("delete", "a")]
+            again = told(full.watch(Token, after=begin, wait=0))
+            assert again == [("delete", "a")]
+
+    def test_updates_on_a_query(self, full: BaseStorageAdapter, feed: Watch[Post]) -> None:
+        full.insert_many(Post, [{"id": "a"}, {"id": "b"}, {"id": "c", "likes": 9}])
+        full.find(Post, likes=0).update(likes__inc=5)
+        full.find(Post, id="c").update(title="x")
+        found = list(feed)[3:]
+        assert sorted(told(found[:2])) == [("update", "a"), ("update", "b")]
+        assert [change.document and change.document.likes for change in found] == [5, 5, 9]
+        assert found[2].document == Post(id="c", title="x", likes=9)
+        with undone(full):
+            full.find(Post).update(likes=0)
+        assert list(feed) == []
 
 
 class TestTokens:
@@ -397,7 +453,7 @@ def test_the_changes_are_what_the_program_did(seed: int, tmp_path: Path) -> None
 def _program(db: BaseStorageAdapter, rng: random.Random, depth: int = 0) -> None:
     for _ in range(rng.randrange(3, 10)):
         key, likes = rng.choice("abcdef"), rng.randrange(100)
-        step = rng.randrange(8 if depth < 2 else 6)
+        step = rng.randrange(9 if depth < 2 else 7)
         with suppress(DuplicateKey):
             if step == 0:
                 db.insert(Post(id=key, likes=likes))
@@ -415,6 +471,8 @@ def _program(db: BaseStorageAdapter, rng: random.Random, depth: int = 0) -> None
                     post.likes += 1
                     post.save()
             elif step == 6:
+                db.find(Post, id=key).update(likes__inc=1)
+            elif step == 7:
                 with db.transaction():
                     _program(db, rng, depth + 1)
             else:
