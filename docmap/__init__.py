@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Unsupported,
         UpdateTypeError,
     )
+    from docmap.model.back_references import BackReference, back_reference
     from docmap.model.document import Document
     from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
     from docmap.model.hooks import after, before
@@ -68,6 +69,7 @@ __all__ = [
     "AggregateRow",
     "AlreadyConnected",
     "Avg",
+    "BackReference",
     "BaseQueryAdapter",
     "BaseStorageAdapter",
     "BigInt",
@@ -133,6 +135,7 @@ __all__ = [
     "UpgradeReport",
     "Watch",
     "after",
+    "back_reference",
     "before",
     "col",
     "configure",
@@ -166,6 +169,7 @@ _HOMES = {
         "Sum",
     ),
     "docmap.model.hooks": ("after", "before"),
+    "docmap.model.back_references": ("BackReference", "back_reference"),
     "docmap.query.lookups": ("LookupManager", "reference"),
     "docmap.query.rows": ("AggregateRow",),
     "docmap.query.changes": ("Change", "Push", "Updated"),

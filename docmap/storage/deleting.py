@@ -94,14 +94,15 @@ def delete_matching(storage: BaseStorageAdapter, plan: Plan) -> int:
         return execute.delete(storage, plan)
     deleted = []
     with storage.all_or_nothing():
-        records = _records(storage, plan)
+        records, found = _records(storage, plan), []
+        if heard:
+            found = [(load_record(schema, storage, one), key, one[1]) for key, one in records]
+        for document, _, _ in found:
+            fire(storage, schema, "before", "delete", document)
         if ruled:
             _delete_with(storage, schema, [key for key, _ in records])
         if not heard:
-            return storage._delete_keys(schema, [(key, record[1]) for key, record in records])
-        found = [(load_record(schema, storage, record), key, record[1]) for key, record in records]
-        for document, _, _ in found:
-            fire(storage, schema, "before", "delete", document)
+            return storage._delete_keys(schema, [(key, one[1]) for key, one in records])
         for document, key, revision in found:
             if storage._delete_keys(schema, [(key, revision)]):
                 deleted.append(document)
