@@ -99,11 +99,12 @@ def back_reference(model: type[D], field: str, /) -> BackReference[D]: ...
 @overload
 def back_reference(model: str, field: str, /) -> BackReference[Any]: ...
 def back_reference(model: Any, field: str, /) -> BackReference[Any]:
-    """What refers to the documents of a class: `orders = back_reference("Order", "customer")`.
+    """The documents of another class that refer to those of the class it is written in.
 
-    Written in the class Customer, `ann.orders(db)` is the query for the orders whose `customer` is ann. It is no field, and
-    nothing of it is stored. `model` is a class or, in quotes, the name of one that is defined
-    later; `field` is the reference, `items.product` for one in a list of models.
+    With `orders = back_reference("Order", "customer")` in Customer, `ann.orders(db)` is the query
+    for the orders whose `customer` is ann. It is no field, and nothing of it is stored. `model` is
+    a class or, in quotes, the name of one that is defined later; `field` is the reference,
+    `items.product` for one in a list of models.
 
     Raises InvalidModel for what is neither a class of documents nor a name.
     """
