@@ -189,14 +189,14 @@ def test_a_terminal_sees_a_bar_for_each(
 
 
 def test_sqlite_tells_while_it_builds(classes: Any) -> None:
-    """About as many documents as there are, in several steps."""
+    """Now and then, of documents as they are indexed."""
     with connect("sqlite://") as db:
         db.insert_many("orders", [{"id": f"{n}", "number": f"{n}"} for n in range(30_000)])
         (plan,) = plan_indexes(db, [schema_of(classes.Order)])
         told: list[int] = []
         build_missing(db, plan, told.append)
         assert len(told) >= 4
-        assert 30_000 < sum(told) < 120_000  # of two indexes
+        assert sum(told) > 30_000  # of two indexes; it is a guess
 
 
 class TestWrongCalls:
