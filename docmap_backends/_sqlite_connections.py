@@ -14,7 +14,7 @@ from weakref import finalize
 from docmap.errors import NotConnected, StorageError, StoreLocked
 from docmap.storage.journal import waited
 from docmap_backends._sqlite_files import File
-from docmap_backends._sqlite_functions import text_lookup
+from docmap_backends._sqlite_functions import register
 
 _IDLE = 8  # connections of ended streams that are kept for the next ones
 _CACHE = 16_000  # KiB of pages at most: SQLite's own 2,000 do not hold the way to 10,000 documents
@@ -356,7 +356,7 @@ class Connections:
         )
         try:
             connection.text_factory = bytes
-            connection.create_function("docmap_text", 3, text_lookup, deterministic=True)
+            register(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute(f"PRAGMA cache_size=-{_CACHE}")
             connection.execute("PRAGMA cell_size_check=ON")

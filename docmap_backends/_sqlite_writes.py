@@ -18,6 +18,7 @@ from docmap.errors import (
     StorageError,
 )
 from docmap.plan.engine import Record
+from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale
 from docmap.values import INT_MAX
@@ -33,6 +34,7 @@ from docmap_backends._sqlite_tables import (
     save_shape,
     widen,
 )
+from docmap_backends._sqlite_updates import native_update
 
 
 class SQLiteWriting(SQLiteGrouping):
@@ -192,6 +194,29 @@ class SQLiteWriting(SQLiteGrouping):
                 self._known.forget()
         return [(*row, *table.key_values(wire)) for row, wire in zip(rows, wires, strict=True)]
 
+    def _update_matching(self, schema: Schema, condition: Any, rewriter: Rewriter) -> int | None:
+        with self._writing(schema) as connection:
+            table = self._writable(connection, schema)
+            native = native_update(table, schema, rewriter)
+            if isinstance(native, str):
+                return None
+            statement = native.statement(table, where(condition))
+            try:
+                return connection.execute(statement.text, statement.parameters).rowcount
+            except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
+                # A row that the statement is not exact for, or one that is damaged: nothing of it
+                # was done, and going document by document finds out.
+                if connection.in_transaction and _is_refusal(error):
+                    return None
+                raise
+
+    def _update_reason(self, schema: Schema, rewriter: Rewriter) -> str:
+        table = self._table(schema)
+        if table is None:
+            return ""
+        native = native_update(table, schema, rewriter)
+        return native if isinstance(native, str) else ""
+
     def _rewrite(
         self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
     ) -> list[Write]:
@@ -340,3 +365,9 @@ def _unsound(schema: Schema, key: Any) -> InvalidRecord:
         collection=schema.collection,
         key=key,
     )
+
+
+def _is_refusal(error: sqlite3.Error) -> bool:
+    """True if a statement was refused for what a row holds."""
+    raised = "user-defined function raised exception" in str(error)
+    return isinstance(error, sqlite3.IntegrityError) or raised
