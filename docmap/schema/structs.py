@@ -150,11 +150,13 @@ def _struct_alike(kind: FieldType, struct: Any, seen: set[int]) -> bool:
     )
 
 
-def struct_decoder(annotation: Any) -> Callable[[bytes | str], Any]:
-    """Msgspec's own decoder of a Struct."""
-    return typing.cast(
-        "Callable[[bytes | str], Any]", sys.modules["msgspec"].json.Decoder(annotation).decode
-    )
+def struct_decoder(annotation: Any) -> Callable[[bytes | str], Any] | None:
+    """Msgspec's own decoder of a Struct; None where it does not support what docmap does."""
+    try:
+        decoder = sys.modules["msgspec"].json.Decoder(annotation)
+    except TypeError:
+        return None
+    return typing.cast("Callable[[bytes | str], Any]", decoder.decode)
 
 
 def struct_errors() -> tuple[type[Exception], ...]:

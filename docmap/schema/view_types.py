@@ -10,20 +10,23 @@ import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, RootModel, Secret
 from pydantic_core import SchemaValidator, to_json
 from pydantic_core import core_schema as cs
 
 from docmap.errors import InvalidQuery
 from docmap.schema.compile import Compiler, key_of
+from docmap.schema.converters import custom
 from docmap.schema.declared import UNIONS, stored_name
 from docmap.schema.resolve import Root, unknown
 from docmap.schema.structs import constraints_of_meta, is_struct, struct_type, without_unset
 from docmap.schema.types import ANY, LISTS, UNTYPED, Field, FieldType
 
 _TEXT = FieldType("str")
+_WRAPPING = (Enum, Secret)
 _WIDER = frozenset({("float", "int"), ("decimal", "int"), ("decimal", "float")})
 
 
@@ -101,8 +104,22 @@ class ViewCompiler(Compiler):
         nothing = [type(None)] if len(members) < len(args) else []
         return typing.Union[(*fitting, *nothing)]
 
+    def _typed(
+        self, annotation: Any, limits: dict[str, Any], metadata: tuple[Any, ...], where: str
+    ) -> FieldType:
+        plain = typing.get_origin(annotation) or annotation
+        wraps = isinstance(plain, type) and (issubclass(plain, _WRAPPING) or custom(plain))
+        if plain is not typing.Literal and not wraps:
+            return super()._typed(annotation, limits, metadata, where)
+        # What such a type asks for inside is its own affair: Any there is not the document's type.
+        with self.at(where, dataclasses.replace(self.source, core=None)):
+            return super()._typed(annotation, limits, metadata, where)
+
     def _extra_type(self, model: type[BaseModel], where: str) -> FieldType | None:
-        return None  # a view takes only the fields that it names
+        if self.source.annotation is not model:
+            return None  # a view takes only the fields that it names
+        with self.at(f"{where}.*", self.source.item or ANY):
+            return super()._extra_type(model, where)
 
     def _key(self, annotation: Any) -> Any:
         source = self.source
@@ -178,25 +195,25 @@ class ViewCompiler(Compiler):
 
 def misfit(kind: FieldType, source: FieldType) -> str | None:
     """Why values of a stored type can never be read as another type; None if they may."""
-    if kind.kind == "any" or source.kind == "any":
-        return None
-    for several, pairs in (
-        (source, [(kind, option) for option in source.options]),
-        (kind, [(option, source) for option in kind.options]),
-    ):
-        if several.kind == "union":
-            fits = any(misfit(one, other) is None for one, other in pairs)
-            return None if fits else f"is stored as {source.label}"
+    return None if _fits(kind, source, set()) else f"is stored as {source.label}"
+
+
+def _fits(kind: FieldType, source: FieldType, seen: set[tuple[int, int]]) -> bool:
+    pair = (id(kind), id(source))
+    if kind.kind == "any" or source.kind == "any" or pair in seen:
+        return True
+    seen.add(pair)
+    if source.kind == "union":
+        return any(_fits(kind, option, seen) for option in source.options)
+    if kind.kind == "union":
+        return any(_fits(option, source, seen) for option in kind.options)
     if kind.kind in LISTS and source.kind in LISTS:
-        item, theirs = kind.item, source.item
-        return misfit(item, theirs) if item is not None and theirs is not None else None
+        return _fits(kind.item or ANY, source.item or ANY, seen)
     if kind.kind == "dict" and source.kind == "dict":
-        return misfit(kind.item or ANY, source.item or ANY)
+        return _fits(kind.item or ANY, source.item or ANY, seen)
     if kind.kind == "model" and source.kind in {"model", "dict"}:
-        return None  # their fields were compared, each with its own
-    if kind.kind == source.kind or (kind.kind, source.kind) in _WIDER:
-        return None
-    return f"is stored as {source.label}"
+        return True  # their fields were compared, each with its own
+    return kind.kind == source.kind or (kind.kind, source.kind) in _WIDER
 
 
 def _below(source: FieldType, step: str, annotation: Any, metadata: tuple[Any, ...]) -> FieldType:

@@ -407,7 +407,11 @@ class WrongKind(BaseModel):
         (Deeper, r"Deeper.city.nam .*Order.city has no field 'nam'", ("name",)),
         (Elements, r"Elements.items\[\].skuu .*Order.items\[\] has no field", ("sku",)),
         (WrongType, "WrongType.total is text, and Order.total is stored as decimal", ()),
-        (WrongElement, "WrongElement.tags is list of int, and Order.tags is stored as text", ()),
+        (
+            WrongElement,
+            "WrongElement.tags is list of int, and Order.tags is stored as list of text",
+            (),
+        ),
         (WrongKind, "WrongKind.city is list of text, and Order.city is stored as City", ()),
         (int, "int is none of them", ()),
         (RootModel[int], "is none of them", ()),
