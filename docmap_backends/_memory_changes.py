@@ -8,7 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 from docmap.plan.engine import Record
-from docmap.storage.watching import Kind, Logged, lost, position_of, token_of
+from docmap.storage.watching import NO_MORE, Kind, Logged, lost, position_of, token_of
 
 
 class _Entry(NamedTuple):
@@ -60,6 +60,15 @@ class ChangeLog:
             self._added.clear()
             self.news.notify_all()
 
+    def unwatch(self, collection: str) -> None:
+        """Log no more of a collection; who stands in its log has lost what would follow."""
+        with self.news:
+            if collection in self.watched:
+                self.watched.discard(collection)
+                self.last += 1
+                self.dropped[collection] = self.last
+                self.news.notify_all()
+
     def forget(self) -> None:
         """Begin anew, as the storage does when it is closed."""
         with self.news:
@@ -95,6 +104,8 @@ class MemoryFeed:
 
     def _check_kept(self) -> None:
         if self._log.dropped.get(self._collection, 0) > self._position:
+            if self._collection not in self._log.watched:
+                raise lost(self._collection, NO_MORE)
             raise lost(self._collection, f"as only the last {self._log.kept:,} are")
 
     def fetch(self) -> list[Logged]:

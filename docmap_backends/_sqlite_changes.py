@@ -43,6 +43,21 @@ def start_log(connection: sqlite3.Connection, collection: str, kept: int, *, giv
         _create_triggers(connection, collection)
 
 
+def stop_log(connection: sqlite3.Connection, collection: str) -> None:
+    """Log no more changes of a collection; in a write transaction."""
+    if not is_watched(connection, collection):
+        return
+    for name, *_ in _triggers(collection):
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    connection.execute("DELETE FROM docmap_watched WHERE name=?", (collection,))
+    # The last row stays, whatever it is of: its number must not be used again.
+    connection.execute(
+        "DELETE FROM docmap_changes WHERE collection=? "
+        "AND number<(SELECT max(number) FROM docmap_changes)",
+        (collection,),
+    )
+
+
 def go_on_logging(connection: sqlite3.Connection, collection: str) -> None:
     """Give the new table of a collection its triggers, if the collection is watched."""
     if is_watched(connection, collection):
@@ -80,16 +95,24 @@ def _set_pruning(connection: sqlite3.Connection, kept: int, *, given: bool) -> N
 
 
 def _create_triggers(connection: sqlite3.Connection, collection: str) -> None:
-    table = table_name(collection)
-    for event, when, body in _triggers(quoted(table), text_literal(collection)):
-        name = quoted(f"docmap_{table}_log_{event.split()[1].lower()}_{event[0]}")
+    table = quoted(table_name(collection))
+    for name, event, when, body in _triggers(collection):
+        condition = f" WHEN {when}" if when else ""
         connection.execute(
-            f"CREATE TRIGGER IF NOT EXISTS {name} {event} ON {quoted(table)}"
-            f"{f' WHEN {when}' if when else ''} BEGIN {body} END"
+            f"CREATE TRIGGER IF NOT EXISTS {name} {event} ON {table}{condition} BEGIN {body} END"
         )
 
 
-def _triggers(table: str, collection: str) -> list[tuple[str, str, str]]:
+def _triggers(collection: str) -> list[tuple[str, str, str, str]]:
+    """The name of each trigger of a collection, with its event, condition and statements."""
+    table = table_name(collection)
+    return [
+        (quoted(f"docmap_{table}_log_{event.split()[1].lower()}_{event[0]}"), event, when, body)
+        for event, when, body in _events(quoted(table), text_literal(collection))
+    ]
+
+
+def _events(table: str, collection: str) -> list[tuple[str, str, str]]:
     """Event, condition and statements of each trigger.
 
     `OR REPLACE` of another program deletes without a trigger: before its insert it is noted that

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from docmap.errors import Unsupported
 from docmap.schema.schema import Schema
-from docmap.storage.watching import Logged, lost, not_now, position_of, token_of
-from docmap_backends._sqlite_changes import NOTED, is_watched, kept_changes, start_log
+from docmap.storage.watching import NO_MORE, Logged, lost, not_now, position_of, token_of
+from docmap_backends._sqlite_changes import NOTED, is_watched, kept_changes, start_log, stop_log
 from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_foreign import wire_key
 from docmap_backends._sqlite_queries import in_form, is_own
@@ -47,6 +47,17 @@ def open_feed(
     feed = SQLiteFeed(connections, schema)
     feed.begin(after, watched=watched)
     return feed
+
+
+def end_log(connections: Connections, schema: Schema) -> None:
+    """Log no more changes of a collection."""
+    if connections.in_transaction:
+        raise not_now(schema)
+    with connections.using() as connection:
+        watched = is_watched(connection, schema.collection)
+    if watched:
+        with connections.writing() as connection:
+            stop_log(connection, schema.collection)
 
 
 class SQLiteFeed:
@@ -90,7 +101,7 @@ class SQLiteFeed:
             return []  # the one connection would show what is not committed
         with self._reading() as connection:
             last = self._last(connection)
-            if last == self._position:
+            if last == self._position and self._state(connection)[0] == self._log:
                 return []
             rows = connection.execute(
                 "SELECT number, kind, key, typeof(key), rev, own, doc FROM docmap_changes "
@@ -99,7 +110,9 @@ class SQLiteFeed:
             ).fetchall()
             log, dropped = self._state(connection)
             # Asked after the rows were read, so that none can have gone in between unnoticed.
-            if log != self._log or dropped > self._position:
+            if log != self._log:
+                raise lost(self._collection, NO_MORE)
+            if dropped > self._position:
                 raise lost(self._collection, self._bound(connection))
         self._position = rows[-1][0] if len(rows) == _BATCH else last
         return [self._logged(row) for row in rows if row[1].decode() != NOTED]

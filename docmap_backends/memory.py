@@ -283,6 +283,12 @@ class MemoryStorage(BaseStorageAdapter):
                 raise not_now(schema)
             return MemoryFeed(self._changes, schema.collection, after)
 
+    def _unwatch(self, schema: Schema) -> None:
+        with self._mutex:
+            if self._undo is not None:
+                raise not_now(schema)
+            self._changes.unwatch(schema.collection)
+
     def _changed(self, collection: str, kind: Kind, entry: Entry) -> None:
         """Log a change if the collection is watched; it is published when it is committed."""
         if collection not in self._changes.watched:

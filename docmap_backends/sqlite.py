@@ -20,7 +20,7 @@ from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._sql_text import dialect
 from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_definitions import building, drop_index
-from docmap_backends._sqlite_feed import SQLiteFeed, open_feed
+from docmap_backends._sqlite_feed import SQLiteFeed, end_log, open_feed
 from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_tables import (
@@ -150,6 +150,9 @@ class SQLiteStorage(SQLiteWriting):
     def _watch(self, schema: Schema, after: str | None) -> SQLiteFeed:
         given = "kept_changes" in self._options
         return open_feed(self._connections, schema, after, self._kept_changes, given=given)
+
+    def _unwatch(self, schema: Schema) -> None:
+        end_log(self._connections, schema)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from docmap.query.conditions import Condition
 from docmap.schema.described import described
 from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
+from docmap.storage.changes import ChangeFeeds
 from docmap.storage.collection import Collection
 from docmap.storage.creating import get_or_create
 from docmap.storage.deleting import delete_one
@@ -29,7 +30,6 @@ from docmap.storage.saving import (
 )
 from docmap.storage.transactions import owned, retrying
 from docmap.storage.upgrading import Upgrading
-from docmap.storage.watching import Watch
 from docmap.storage.writes import ANY, NEW
 from docmap.values import uuid7_text
 
@@ -38,7 +38,7 @@ R = TypeVar("R")
 Row = dict[str, Any]
 
 
-class BaseStorageAdapter(Upgrading):
+class BaseStorageAdapter(ChangeFeeds, Upgrading):
     """A storage: `connect(url)` gives one. Every method that takes a class takes a name too.
 
     A public method `foo` checks, decodes and logs, and calls the hook `_foo`; an adapter overrides
@@ -277,50 +277,6 @@ class BaseStorageAdapter(Upgrading):
                 tally.count = remove_expired(self, schema)
                 removed += tally.count
         return removed
-
-    # -- changes
-
-    @overload
-    def watch(
-        self,
-        model: str,
-        /,
-        *conditions: Condition | bool,
-        after: str | None = None,
-        wait: float | None = None,
-        **lookups: Any,
-    ) -> Watch[Row]: ...
-    @overload
-    def watch(
-        self,
-        model: type[D],
-        /,
-        *conditions: Condition | bool,
-        after: str | None = None,
-        wait: float | None = None,
-        **lookups: Any,
-    ) -> Watch[D]: ...
-    def watch(
-        self,
-        model: Any,
-        /,
-        *conditions: Condition | bool,
-        after: str | None = None,
-        wait: float | None = None,
-        **lookups: Any,
-    ) -> Watch[Any]:
-        """The committed changes of a collection, from now on or behind the token `after`.
-
-        Conditions are asked of a document after its change, of a deleted one before. `wait` is in
-        seconds: iteration ends when there is no change for so long; None blocks. Raises Unsupported
-        on engines without a change feed, ChangesLost for a token that is too old.
-        """
-        query = self.find(model, *conditions, **lookups)
-        self.check_open()
-        schema = query._request.schema
-        with operation(self, schema.collection, "watch"):
-            feed = self._watch(schema, after)
-        return Watch(self, schema, query._request.condition, feed, wait=wait)
 
     # -- collections and indexes
 

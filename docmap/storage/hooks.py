@@ -311,6 +311,9 @@ class Hooks:
             collection=schema.collection,
         )
 
+    def _unwatch(self, schema: Schema) -> None:
+        """Log no more changes of a collection; nothing happens if it is not logged."""
+
     def _transaction(self) -> AbstractContextManager[None]:
         """All or nothing for what happens inside, in this thread."""
         from docmap.storage.load import engines_with

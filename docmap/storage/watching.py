@@ -208,9 +208,9 @@ def position_of(token: str, log: str | None, collection: str, last: int) -> int:
 
 def lost(collection: str, kept: str) -> ChangesLost:
     """The error of a place in the log whose next changes were dropped."""
+    more = "" if kept == NO_MORE else "; to keep more, raise the option kept_changes"
     return ChangesLost(
-        f"changes of {collection} that follow are not kept any more, {kept}: {_ANEW}, or raise "
-        "the option kept_changes",
+        f"changes of {collection} that follow are not kept any more, {kept}: {_ANEW}{more}",
         collection=collection,
     )
 
@@ -218,7 +218,7 @@ def lost(collection: str, kept: str) -> ChangesLost:
 def not_now(schema: Schema) -> InvalidQuery:
     """The error of a watch that begins inside a transaction."""
     return InvalidQuery(
-        f"a watch of {schema.collection} cannot begin inside a transaction: whether it is "
+        f"a watch of {schema.collection} cannot begin or end inside a transaction: whether it is "
         "committed is not known yet; call watch() before it",
         collection=schema.collection,
     )
@@ -235,6 +235,7 @@ def check_kept(kept: int, engine: str) -> int:
     return kept
 
 
+NO_MORE = "as unwatch() ended the log of the collection"
 _ANEW = "watch without a token, and read the collection anew"
 KEPT = 100_000
 """How many changes a log keeps, if the option `kept_changes` says nothing else."""

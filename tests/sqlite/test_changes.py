@@ -135,6 +135,18 @@ def test_a_read_only_storage(file: Path, opened: Open) -> None:
     assert told(feed) == [("insert", "b", "")]
 
 
+def test_unwatch_leaves_nothing_behind(file: Path, opened: Open) -> None:
+    db, other = opened(), opened()
+    db.insert(Item(id="a"))
+    db.watch(Item)
+    other.unwatch(Item)
+    db.insert(Item(id="b"))
+    assert _rows(file, "SELECT * FROM docmap_watched") == []
+    assert _rows(file, "SELECT * FROM docmap_changes") == []
+    triggers = "SELECT name FROM sqlite_master WHERE type='trigger' AND name LIKE '%log%'"
+    assert _rows(file, triggers) == []
+
+
 # -- what is kept
 
 

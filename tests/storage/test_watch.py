@@ -415,6 +415,56 @@ class TestRecordsThatDoNotFit:
         assert told(feed) == [("insert", "b")]
 
 
+class TestUnwatch:
+    def test_who_stands_in_the_log_is_told(self, full: BaseStorageAdapter) -> None:
+        feed, notes = full.watch(Post, wait=0), full.watch(Note, wait=0)
+        Post(id="a").save(full)
+        token = next(feed).token
+        full.unwatch(Post)
+        full.unwatch(Post)
+        full.unwatch(Ticket)
+        for _ in range(2):
+            with pytest.raises(ChangesLost, match="unwatch"):
+                next(feed)
+            Post().save(full)
+        with pytest.raises(ChangesLost):
+            full.watch(Post, after=token)
+        Note(id="b").save(full)
+        assert told(notes) == [("insert", "b")]
+
+    def test_it_can_be_watched_again(self, full: BaseStorageAdapter) -> None:
+        old = full.watch(Post, wait=0)
+        full.unwatch(Post)
+        Post(id="a").save(full)
+        new = full.watch(Post, wait=0)
+        Post(id="b").save(full)
+        assert told(new) == [("insert", "b")]
+        with pytest.raises(ChangesLost):
+            next(old)
+        with pytest.raises(ChangesLost):
+            full.watch(Post, after=old.token)
+
+    def test_it_wakes_who_waits(self, full: BaseStorageAdapter) -> None:
+        feed = full.watch(Post)
+        with _soon(lambda: full.unwatch(Post)), pytest.raises(ChangesLost):
+            next(feed)
+
+    def test_not_inside_a_transaction(self, full: BaseStorageAdapter) -> None:
+        full.watch(Post)
+        with full.transaction(), pytest.raises(InvalidQuery):
+            full.unwatch(Post)
+
+    def test_numbers_are_not_used_again(self, full: BaseStorageAdapter) -> None:
+        notes = full.watch(Note, wait=0)
+        full.watch(Post)
+        Note(id="a").save(full)
+        full.insert_many(Post, [{} for _ in range(5)])
+        assert told(notes) == [("insert", "a")]
+        full.unwatch(Post)
+        Note(id="b").save(full)
+        assert told(notes) == [("insert", "b")]
+
+
 class TestEnginesWithout:
     def test_they_say_which_can(self) -> None:
         with Bare() as db:
