@@ -29,6 +29,7 @@ from docmap.schema.diagnose import (
 from docmap.schema.readers import Readers, to_wire
 from docmap.schema.shape import Shape
 from docmap.schema.stamps import Stamps, prefix_of, stamped, without
+from docmap.schema.tagless import without_tags
 from docmap.schema.types import FieldType
 from docmap.schema.wire import Reader, untagged
 from docmap.schema.writers import Change, noted
@@ -146,6 +147,13 @@ class Codec:
             data = without(self._prefix, self._stamps, data)
         try:
             return self._validate(data)
+        except ValidationError as error:
+            # What was stored without a class has tags where the class declares a type.
+            bare = without_tags(data, self._root)
+            if bare is None:
+                raise self.unfit(error) from error
+        try:
+            return self._validate(bare)
         except ValidationError as error:
             raise self.unfit(error) from error
 

@@ -23,6 +23,7 @@ from docmap.schema.structs import (
     struct_decoder,
     struct_errors,
 )
+from docmap.schema.tagless import without_tags
 from docmap.schema.types import FieldType
 from docmap.schema.view_types import ViewCompiler
 
@@ -50,6 +51,12 @@ class View:
         """The instance for a record. Raises InvalidRecord naming the field that does not fit."""
         try:
             return self._validate(data)
+        except ValidationError as error:
+            bare = without_tags(data, self._kind)
+            if bare is None:
+                raise self._unfit(error) from error
+        try:
+            return self._validate(bare)
         except ValidationError as error:
             raise self._unfit(error) from error
 

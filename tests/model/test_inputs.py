@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from docmap import BaseStorageAdapter, Document, Indexed
+from docmap import BaseStorageAdapter, CreatedAt, Document, Indexed, UpdatedAt
 from tests.model.shop import Country, Order, Ticket
 
 
@@ -112,6 +112,15 @@ def test_a_body_is_saved_as_a_new_document(db: BaseStorageAdapter) -> None:
 def test_a_key_that_only_the_user_can_give_stays() -> None:
     assert list(Country.input_model().model_fields) == ["code", "name"]
     assert list(Ticket.input_model().model_fields) == ["title"]
+
+
+def test_moments_are_set_by_docmap() -> None:
+    class Dated(Document, collection="dated"):
+        name: str
+        made: CreatedAt
+        changed: UpdatedAt
+
+    assert list(Dated.input_model().model_fields) == ["name"]
 
 
 def test_a_subclass_has_one_of_its_own() -> None:
