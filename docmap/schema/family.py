@@ -147,23 +147,30 @@ class Family:
 
     def decoder(self, schema: Schema) -> Decode:
         """What makes documents of records of the family, for one read of many."""
+        if self.alone:
+            mark, own = schema.upgrade_mark, schema.codec.decode
+
+            def load_own(data: bytes | str) -> Any:
+                if type(data) is bytes and data.startswith(mark):
+                    return own(data)
+                return own(schema.resolve(data)[1])
+
+            return load_own
         known: dict[bytes, tuple[bytes, Decode]] = {}
         front, start, peek = self._front, len(self._front), self._peek
 
         def load(data: bytes | str) -> Any:
-            if type(data) is bytes:
-                if data.startswith(front):
-                    name: bytes | None = data[start : data.find(b'"', start)]
-                else:
-                    name = peek(data)
-                found = known.get(name) if name is not None else None
-                if found is not None:
-                    # The version stands in front too: an older record is upgraded below.
-                    prefix, decode = found
-                    if data.startswith(prefix):
-                        return decode(data)
-            else:
-                name = None
+            if type(data) is not bytes:
+                member, current = schema.resolve(data)
+                return member.codec.decode(current)
+            stands = data.startswith(front)
+            name = data[start : data.find(b'"', start)] if stands else peek(data)
+            found = known.get(name) if name is not None else None
+            if found is not None:
+                # The version stands in front too: an older record is upgraded below.
+                prefix, decode = found
+                if not prefix or data.startswith(prefix):
+                    return decode(data)
             member, current = schema.resolve(data)
             if name is not None:
                 known[name] = (member.upgrade_mark, member.codec.decode)

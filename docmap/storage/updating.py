@@ -15,6 +15,7 @@ from docmap.schema.rewrite import Rewriter
 from docmap.storage.firing import hooked
 from docmap.storage.loading import collection_suspended, load_record
 from docmap.storage.update_hooks import Watch
+from docmap.storage.upgrading import has_outdated
 from docmap.storage.viewing import Viewing
 from docmap.storage.writes import Write
 from docmap.values import order_key
@@ -33,7 +34,8 @@ def update_matching(
     request = plan.request
     if request.empty:
         return 0
-    if plan.residual is None and not watch.active and not rewriter.narrow:
+    natively = plan.residual is None and not watch.active and not rewriter.narrow
+    if natively and not has_outdated(storage, request):
         done = storage._update_matching(request.schema, plan.native.condition, rewriter)
         if done is not None:
             return done
@@ -50,6 +52,8 @@ def reason(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter) -> str:
         return "docmap filters a part of the condition"
     if rewriter.narrow:
         return "the condition of the class is about what is changed"
+    if has_outdated(storage, plan.request):
+        return "some records are of an older version, and are upgraded first"
     return storage._update_reason(rewriter.schema, rewriter)
 
 

@@ -70,6 +70,15 @@ def count_outdated(storage: BaseStorageAdapter, schema: Schema) -> int:
     return execute.count(storage, make(storage, Request(schema, outdated(schema))))
 
 
+def has_outdated(storage: BaseStorageAdapter, request: Request) -> bool:
+    """True if some of the records that a request finds are of an older version."""
+    older = outdated(request.schema)
+    if older == FALSE:
+        return False
+    wanted = conjunction(request.condition, older)
+    return execute.exists(storage, make(storage, Request(request.schema, wanted)))
+
+
 def _version(schema: Schema) -> int:
     return 1 if schema.upgrades is None else schema.upgrades.version
 

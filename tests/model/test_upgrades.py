@@ -364,3 +364,18 @@ class TestDeclarations:
 
         db.save("one", {"a": 1}, "1")
         assert db.get(One, "1").a == 20
+
+
+class TestUpdates:
+    def test_an_older_record_is_upgraded_before_it_is_changed(
+        self, old: BaseStorageAdapter
+    ) -> None:
+        """Else the upgrade would undo the change when the record is read."""
+        assert old.find(Person).update(first="Eve", balance__inc=1) == (3, 3)
+        assert [(p.first, p.last, p.balance) for p in old.find(Person).order_by("id")] == [
+            ("Eve", "Lee", Decimal("3.5")),
+            ("Eve", "Ray", Decimal("11.5")),
+            ("Eve", "Day", Decimal("4.5")),
+        ]
+        assert old.upgrade(Person).outdated == 0
+        assert old.find(Person).update(first="Flo") == (3, 3)
