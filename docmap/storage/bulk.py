@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import groupby, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from docmap.errors import (
-    BulkError,
-    DocmapError,
-    DuplicateKey,
-    Failure,
-    InvalidValue,
-    StorageError,
-)
+from docmap.errors import BulkError, DocmapError, DuplicateKey, Failure, InvalidValue, StorageError
 from docmap.schema.schema import Schema
 from docmap.storage.batches import CHUNK, Batch
 from docmap.storage.deleting import delete_one
@@ -23,14 +16,8 @@ from docmap.storage.expiring import make_room
 from docmap.storage.firing import after_writes, fire
 from docmap.storage.journal import operation
 from docmap.storage.loading import collection_suspended, schema_of
-from docmap.storage.saving import (
-    build,
-    deletion,
-    expected_revision,
-    given_key,
-    prepare,
-    stored,
-)
+from docmap.storage.mixing import by_class, mixed, runs, save_together
+from docmap.storage.saving import build, deletion, expected_revision, given_key, prepare, stored
 from docmap.storage.writes import NEW, Write, given_twice
 
 if TYPE_CHECKING:
@@ -76,13 +63,13 @@ def save_documents(
     """Store documents, those of one class in a row together; their keys."""
     bulk = _Bulk(storage, "insert_many" if insert else "save_many", size, ordered=ordered)
     if isinstance(documents, (list, tuple)):
-        bulk.refuse_repeats(_runs(documents))
-    for schema, run in _runs(documents):
+        bulk.refuse_repeats(runs(documents))
 
-        def prepared(document: Any, schema: Schema = schema) -> tuple[Any, Write]:
-            expected = NEW if insert else expected_revision(storage, document)
-            return document, prepare(storage, schema, document, expected)
+    def prepared(document: Any) -> tuple[Any, Write]:
+        expected = NEW if insert else expected_revision(storage, document)
+        return document, prepare(storage, schema_of(type(document)), document, expected)
 
+    for schema, run in runs(documents, mix=insert):
         bulk.save(schema, run, prepared)
     bulk.finish()
     return bulk.keys
@@ -94,15 +81,11 @@ def delete_documents(
     """Delete stored documents, each over the revision that it was loaded with; how many."""
     bulk = _Bulk(storage, "delete_many", size, ordered=ordered)
     if isinstance(documents, (list, tuple)):
-        bulk.refuse_repeats(_runs(documents))
-    for schema, run in _runs(documents):
+        bulk.refuse_repeats(runs(documents))
+    for schema, run in runs(documents):
         bulk.delete(schema, run)
     bulk.finish()
     return len(bulk.keys)
-
-
-def _runs(documents: Iterable[Any]) -> Iterator[tuple[Schema, Iterable[Any]]]:
-    return ((schema_of(kind), run) for kind, run in groupby(documents, type))
 
 
 class _Bulk:
@@ -211,11 +194,18 @@ class _Bulk:
         writes = [write for _, write in batch.ready]
         if not writes:
             return
+        revisions: list[int] | None = None
+        if mixed(batch):
+            revisions = save_together(storage, batch) if self._ordered else None
+            if revisions is None:
+                for one, part in by_class(batch):
+                    self._write(one, part)
+                return
         if not self._ordered:
             self._write_each(schema, batch, writes)
             return
         try:
-            revisions = storage._save_many(schema, writes)
+            revisions = revisions or storage._save_many(schema, writes)
         except DocmapError as error:
             done = error.done or 0
             if not isinstance(error, StorageError):
@@ -228,7 +218,8 @@ class _Bulk:
         for (document, write), revision in zip(batch.ready, revisions, strict=True):
             stored(storage, schema, document, revision, write)
         self.keys += [write.key for write in writes]
-        after_writes(storage, schema, batch.ready)
+        for one, part in by_class(batch) if mixed(batch) else [(schema, batch)]:
+            after_writes(storage, one, part.ready)
 
     def _write_each(
         self, schema: Schema, batch: Batch[tuple[Any, Write]], writes: list[Write]
