@@ -37,13 +37,11 @@ class _Found:
     """The rules of all classes, and those about one: made anew once there are more classes."""
 
     def __init__(self) -> None:
-        self._generation = -1
-        self._all: tuple[Rule, ...] | None = None
+        self.generation = known.generation
+        self._of: dict[Any, tuple[Rule, ...]] = {}
         self._about: dict[int, tuple[Schema, tuple[Rule, ...]]] = {}
 
     def about(self, schema: Schema) -> tuple[Rule, ...]:
-        if self._generation != known.generation:
-            self._generation, self._all, self._about = known.generation, None, {}
         found = self._about.get(id(schema))
         if found is not None:
             return found[1]
@@ -53,28 +51,30 @@ class _Found:
             self._about[id(schema)] = (schema, about)
         return about
 
-    def _rules(self) -> tuple[tuple[Rule, ...], bool]:
+    def _rules(self) -> tuple[list[Rule], bool]:
         """The rules, and whether every class could be looked at."""
-        if self._all is not None:
-            return self._all, True
         found: list[Rule] = []
         complete = True
         for cls in known.all():
             try:
-                found += _rules_of(cls)
+                if cls not in self._of:
+                    self._of[cls] = tuple(_rules_of(cls))
+                found += self._of[cls]
             except (InvalidModel, PydanticUndefinedAnnotation):
                 complete = False  # a class that cannot be used yet has stored nothing
-        if complete:
-            self._all = tuple(found)
-        return tuple(found), complete
+        return found, complete
 
 
-_found: Final = _Found()
+_found = _Found()
 
 
 def rules_about(schema: Schema) -> tuple[Rule, ...]:
     """The rules that deleting documents of a class, or of an untyped collection, has to follow."""
-    return _found.about(schema)
+    global _found  # noqa: PLW0603 - a cache, replaced as a whole so that threads need no lock
+    held = _found
+    if held.generation != known.generation:
+        held = _found = _Found()
+    return held.about(schema)
 
 
 def _rules_of(cls: Any) -> Iterator[Rule]:

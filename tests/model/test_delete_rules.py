@@ -188,6 +188,31 @@ class TestWhatStays:
         assert raw["owner"] is None
         assert raw["old"] == 5
 
+    def test_hooks_of_what_goes_along(self, db: BaseStorageAdapter) -> None:
+        told: list[tuple[str, str]] = []
+        db.before("delete", "save")(lambda one: told.append((type(one).__name__, str(one.pk))))
+        team = saved(db, Team(id="t"))
+        db.insert(Member(id="m", team=team))
+        told.clear()
+        db.insert(Task(id="k", owner=Ref[Member]("m")))
+        told.clear()
+        db.delete(team)
+        assert sorted(told) == [("Member", "m"), ("Task", "k"), ("Team", "t")]
+
+    def test_a_veto_keeps_everything(self, full: BaseStorageAdapter) -> None:
+        team = saved(full, Team())
+        member = saved(full, Member(team=team))
+
+        def veto(one: Document) -> None:
+            if isinstance(one, Member):
+                raise ZeroDivisionError
+
+        full.before("delete")(veto)
+        with pytest.raises(ZeroDivisionError):
+            full.delete(team)
+        assert full.get(Member, member.id) == member
+        assert full.find(Team).count() == 1
+
     def test_a_transaction_takes_everything_back(self, full: BaseStorageAdapter) -> None:
         team = saved(full, Team())
         full.insert(Member(team=team))

@@ -183,6 +183,15 @@ class TestQueries:
         assert bob.friend.value.company is not None
         assert bob.friend.value.company.value.name == "Acme"
 
+    def test_what_was_read_is_not_read_again(self, stored: BaseStorageAdapter) -> None:
+        seen = Seen(stored)
+        orders = stored.find(Order).fetch("customer.friend").list()
+        assert seen.take() == [("find", "order"), ("get_many", "customer")]
+        people = {order.customer.value.name: order.customer.value for order in orders}
+        friend = people["Bob"].friend
+        assert friend is not None
+        assert friend.value is people["Ann"]
+
     def test_an_expression_names_the_reference(self, stored: BaseStorageAdapter) -> None:
         for order in stored.find(Order).fetch(Order.customer):
             assert order.customer.is_fetched
