@@ -76,7 +76,8 @@ class MemoryIndex:
         self.declared = declared
         self._terms = [(getter(term.path), term.elements) for term in declared.terms]
         self._sorted: list[tuple[Any, ...]] = []
-        self._pending: list[Entry] = []
+        self._pending: dict[Entry, None] = {}
+        self._gone: set[Entry] = set()
         self._owners: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
@@ -102,16 +103,20 @@ class MemoryIndex:
 
     def add(self, entry: Entry) -> None:
         """Put in an entry that was checked. Its places are found when they are first needed."""
-        self._pending.append(entry)
+        if entry in self._gone:
+            self._gone.remove(entry)  # it is where it was
+        else:
+            self._pending[entry] = None
         if self.declared.unique:
             for values in index_entries(self.declared, entry.tree(self.schema)):
                 self._owners[values] = entry.key
 
     def discard(self, entry: Entry) -> None:
-        """Take out an entry that was put in."""
-        self._settle()
-        for place in self._places(entry):
-            del self._sorted[bisect_left(self._sorted, place)]
+        """Take out an entry that was put in; its places are cleared when that is first needed."""
+        if entry in self._pending:
+            del self._pending[entry]
+        else:
+            self._gone.add(entry)
         if self.declared.unique:
             for values in index_entries(self.declared, entry.tree(self.schema)):
                 del self._owners[values]
@@ -150,9 +155,12 @@ class MemoryIndex:
         return start, max(start, end)
 
     def _settle(self) -> None:
+        if self._gone:
+            gone, self._gone = self._gone, set()
+            self._clear(gone)
         if not self._pending:
             return
-        pending, self._pending = self._pending, []
+        pending, self._pending = self._pending, {}
         places = [place for entry in pending for place in self._places(entry)]
         if len(places) > _FEW:
             self._sorted.extend(places)
@@ -160,6 +168,14 @@ class MemoryIndex:
         else:
             for place in places:
                 insort(self._sorted, place)
+
+    def _clear(self, gone: set[Entry]) -> None:
+        if len(gone) > _FEW:
+            self._sorted = [place for place in self._sorted if place[-1] not in gone]
+            return
+        for entry in gone:
+            for place in self._places(entry):
+                del self._sorted[bisect_left(self._sorted, place)]
 
     def _places(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
         tree = entry.tree(self.schema)
