@@ -7,7 +7,7 @@ type, and never fail on it.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -125,9 +125,10 @@ class Readers:
         return read_model
 
     def _union(self, kind: FieldType) -> Reader:
-        lists = [self.reader(option) for option in kind.options if option.kind in LISTS]
-        objects = [_Object(o, self.reader(o)) for o in kind.options if o.kind in _OBJECTS]
-        plain = [] if kind.tagged else [o for o in kind.options if o.kind in TEXT_READERS]
+        options = list(_members(kind))
+        lists = [self.reader(option) for option in options if option.kind in LISTS]
+        objects = [_Object(o, self.reader(o)) for o in options if o.kind in _OBJECTS]
+        plain = [] if kind.tagged else [o for o in options if o.kind in TEXT_READERS]
         scalars = [TEXT_READERS[option.kind] for option in plain]
 
         def read_union(wire: Any) -> Any:
@@ -153,6 +154,15 @@ def _values(read: Reader | None) -> Reader | None:
     return lambda wire: (
         {name: read(value) for name, value in wire.items()} if type(wire) is dict else wire
     )
+
+
+def _members(kind: FieldType) -> Iterator[FieldType]:
+    """The members of a union, those of discriminated unions among them in their place."""
+    for option in kind.options:
+        if option.kind == "union":
+            yield from _members(option)
+        else:
+            yield option
 
 
 _OBJECTS = frozenset({"model", "dict"})
