@@ -72,13 +72,12 @@ def _places(
     if kind.item is not None and kind.kind != "model":
         below.append((Inside.ELEMENT if kind.kind in LISTS else Inside.VALUE, kind.item))
     for step, inner in below:
-        model = id(inner.fields) if inner.kind == "model" else None
-        if model is None:
-            yield from _places(inner, (*steps, step), through, recursive)
-        elif model in through:
-            recursive.add(model)
+        # A root model that contains itself is no model here, but what it holds.
+        place = id(inner.fields) if inner.kind == "model" else id(inner)
+        if place in through:
+            recursive.add(place)
         else:
-            yield from _places(inner, (*steps, step), (*through, model), recursive)
+            yield from _places(inner, (*steps, step), (*through, place), recursive)
 
 
 def _condition(steps: tuple[Step, ...], keys: Sequence[Any]) -> Node:
