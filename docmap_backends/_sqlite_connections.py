@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 from weakref import finalize
 
-from docmap.errors import NotConnected, StorageError, StoreLocked
+from docmap.errors import NotConnected, StorageError
 from docmap.storage.journal import waited
 from docmap_backends._sqlite_files import File
 from docmap_backends._sqlite_functions import register
+from docmap_backends._sqlite_turns import turn
 
 _IDLE = 8  # connections of ended streams that are kept for the next ones
 _CACHE = 16_000  # KiB of pages at most: SQLite's own 2,000 do not hold the way to 10,000 documents
@@ -242,53 +243,43 @@ class Connections:
     def _turn(self) -> Iterator[None]:
         """Threads of one process write in turn: SQLite would let them try again and again."""
         self.check_usable()
-        lock = self._mutex if self.in_memory else self._writer
-        if not lock.acquire(blocking=False):
-            self._wait_for(lock)
-        try:
+        lock, timeout = (self._mutex, -1) if self.in_memory else (self._writer, self._timeout)
+        with turn(lock, timeout, self.file.path):
             yield
-        finally:
-            lock.release()
-
-    def _wait_for(self, lock: threading.RLock) -> None:
-        start = time.perf_counter()
-        acquired = lock.acquire(timeout=-1 if self.in_memory else self._timeout)
-        waited(time.perf_counter() - start)
-        if not acquired:
-            raise StoreLocked(
-                f"{self.file.path} is locked by another thread, which has been in a transaction "
-                f"for over {self._timeout} s: end it sooner, or raise the option timeout",
-                engine="sqlite",
-                path=self.file.path,
-            )
 
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         own = self._own()
         link, depth = own.link, own.depth
         if depth:
             self._check_alive(link)
-        begin, commit, undo = (
-            ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+        begin, commit, rollback = (
+            ("BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"])
             if depth == 0
             else (f"SAVEPOINT s{depth}", f"RELEASE s{depth}", _undo_savepoint(depth))
         )
+        # An interrupt can keep one line from running: what matters at the end stands there twice.
+        undo: list[str] = []
         try:
-            own.depth = depth + 1
-            start = time.perf_counter()
-            with link.lock:
-                link.connection.execute(begin)  # waits for other processes
-            waited(time.perf_counter() - start)
-            yield link.connection
-            with link.lock:
-                self._check_alive(link)
-                link.connection.execute(commit)
+            try:
+                own.depth = depth + 1
+                start = time.perf_counter()
+                with link.lock:
+                    # It waits for other processes.
+                    undo = rollback if link.connection.execute(begin) is not None else []
+                waited(time.perf_counter() - start)
+                yield link.connection
+                with link.lock:
+                    self._check_alive(link)
+                    undo = [] if link.connection.execute(commit) is not None else undo
+            finally:
+                own.depth = min(own.depth, depth)  # one around it may have ended before
+                self._undo(link, undo)
         except BaseException as error:
+            own.depth = min(own.depth, depth)
             self._undo(link, undo)
             if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
                 self.fail(error)
             raise
-        finally:
-            own.depth = min(own.depth, depth)  # one around it may have ended before
 
     def _check_alive(self, link: Link) -> None:
         """Raise if SQLite has undone the transaction, as it does when a disk is full."""
@@ -302,15 +293,17 @@ class Connections:
                 path=self.file.path or None,
             )
 
-    def _undo(self, link: Link, statements: tuple[str, ...]) -> None:
+    def _undo(self, link: Link, statements: list[str]) -> None:
+        """Run what is left of the statements that undo a transaction; none if it was committed."""
+        if not statements:
+            return
         self._on_undo()
         with link.lock:
             if link not in self._all:
                 return  # closed, and so undone
             try:
-                if link.connection.in_transaction:
-                    for statement in statements:
-                        link.connection.execute(statement)
+                while statements and link.connection.in_transaction:
+                    link.connection.execute(statements.pop(0))
             except sqlite3.Error:
                 # What cannot be undone here is when the connection goes.
                 self._all.discard(link)
@@ -391,9 +384,9 @@ def _close_of_thread(link: Link, known: set[Link], pid: int) -> None:
         link.close()
 
 
-def _undo_savepoint(depth: int) -> tuple[str, ...]:
+def _undo_savepoint(depth: int) -> list[str]:
     # Rolled back, a savepoint is still there.
-    return (f"ROLLBACK TO s{depth}", f"RELEASE s{depth}")
+    return [f"ROLLBACK TO s{depth}", f"RELEASE s{depth}"]
 
 
 def _closed() -> NotConnected:

@@ -37,20 +37,27 @@ _open = _Open()
 def taking_back(storage: Lifecycle) -> Iterator[None]:
     """Give documents the state that they had before the block, if an exception leaves it."""
     notes: list[_Note] = []
-    _open.stack.append((storage, notes))
-    try:
-        yield
-    except BaseException:
-        for note in reversed(notes):
-            _take_back(note)
-        raise
-    else:
-        for outer, kept in reversed(_open.stack):
-            if kept is not notes and outer.same(storage):
-                kept.extend(notes)
-                break
+    try:  # twice, as an interrupt can keep one line from running
+        try:
+            _open.stack.append((storage, notes))
+            yield
+        except BaseException:
+            for note in reversed(notes):
+                _take_back(note)
+            raise
+        else:
+            for outer, kept in reversed(_open.stack):
+                if kept is not notes and outer.same(storage):
+                    kept.extend(notes)
+                    break
+        finally:
+            _forget(notes)
     finally:
-        _open.stack[:] = [one for one in _open.stack if one[1] is not notes]
+        _forget(notes)
+
+
+def _forget(notes: list[_Note]) -> None:
+    _open.stack[:] = [one for one in _open.stack if one[1] is not notes]
 
 
 def note(storage: Lifecycle, document: Any, counted_key: str | None = None) -> None:

@@ -102,22 +102,27 @@ def _elsewhere(storage: Lifecycle, who: str) -> Unsupported:
 def owned(storage: Lifecycle) -> Iterator[None]:
     """Make the block a transaction of this thread and task."""
     frame = _Frame(storage)
-    _thread.frames.append(frame)
-    _context.set((*_context.get(), frame))
+    # An interrupt can keep one line from running: what ends the transaction stands there twice.
     try:
-        yield
-        if _thread.frames[-1] is not frame:
-            raise Unsupported(
-                f"{storage.scheme}: a transaction ends while one inside it is open: close the "
-                "generator that holds it, or leave its block",
-                engine=storage.scheme,
-            )
+        try:
+            _thread.frames.append(frame)
+            _context.set((*_context.get(), frame))
+            yield
+            if [one for one in _thread.frames if one.open][-1] is not frame:
+                raise Unsupported(
+                    f"{storage.scheme}: a transaction ends while one inside it is open: close the "
+                    "generator that holds it, or leave its block",
+                    engine=storage.scheme,
+                )
+        finally:
+            frame.open = False
+            if frame in _thread.frames:
+                del _thread.frames[_thread.frames.index(frame) :]
+            # Not by a token: the block may be left in another copy of the context.
+            _context.set(tuple(one for one in _context.get() if one.open))
     finally:
         frame.open = False
-        if frame in _thread.frames:
-            del _thread.frames[_thread.frames.index(frame) :]
-        # Not by a token: the block may be left in another copy of the context.
-        _context.set(tuple(one for one in _context.get() if one.open))
+        _thread.frames[:] = [one for one in _thread.frames if one.open]
 
 
 def in_transaction(storage: Lifecycle) -> bool:
