@@ -91,7 +91,7 @@ def test_an_interrupt_anywhere_leaves_the_storage_usable(
             before = db.find(Row).count()
             hit = interrupted(lambda: write(db, number), at)  # noqa: B023 - it runs at once
             after = db.find(Row).count()
-            changed = {insert: 1, delete_several: -before}.get(write, 3)
+            changed = 1 if write is insert else -before if write is delete_several else 3
             assert after - before in {0, changed}, at
             if not hit:
                 break
