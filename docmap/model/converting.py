@@ -26,11 +26,13 @@ def convert(document: Any, other: Any) -> Any:
     schema, state = schema_of(type(document)), state_of(document)
     data = _written(schema, document)
     if state is not None:
-        data = keep_unknown(schema, state.data, data)
+        data = keep_unknown(schema, state.whole, data)
     decode, target = converting(schema, other)
     made = decode(data)
     if target is not None and state is not None:
-        object.__setattr__(made, STATE, State(state.storage, state.revision, state.data))
+        known = state.data.encode() if isinstance(state.data, str) else state.data
+        kept = keep_unknown(schema, state.whole, known)
+        object.__setattr__(made, STATE, State(state.storage, state.revision, kept))
     return made
 
 
@@ -44,7 +46,7 @@ def save_copy(document: Any, other: Any, storage: BaseStorageAdapter, key: Any) 
     same = state is not None and target.collection == schema.collection
     storage.check_open()
     with operation(storage, target.collection, "insert"):
-        save_document(storage, made, NEW, state.data if state is not None and same else None)
+        save_document(storage, made, NEW, state.whole if state is not None and same else None)
     return made
 
 

@@ -247,7 +247,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = state_of(self)
-        kept = None if state is None else (state.revision, state.data)
+        kept = None if state is None else state[1:]
         return {**super().__getstate__(), STATE: kept}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -280,7 +280,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
 def _with_state(original: Document, copied: D) -> D:
     state = state_of(original)
     if state is not None:
-        object.__setattr__(copied, STATE, State(None, state.revision, state.data))
+        object.__setattr__(copied, STATE, state._replace(storage=None))
     return copied
 
 

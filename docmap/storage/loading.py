@@ -33,6 +33,13 @@ class State(NamedTuple):
     storage: BaseStorageAdapter | None
     revision: int
     data: bytes | str
+    before: bytes | str | None = None
+    """Of a document that was saved since, the bytes loaded: they hold what its class knows not."""
+
+    @property
+    def whole(self) -> bytes | str:
+        """The bytes with the stored fields that the class of the document does not know."""
+        return self.data if self.before is None else self.before
 
 
 def schema_of(model: Any) -> Schema:

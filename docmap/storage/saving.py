@@ -18,7 +18,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.expiring import check_alive, save_over_expired, set_times
 from docmap.storage.firing import after_write, before_write, living, settled
 from docmap.storage.journal import decoding, running
-from docmap.storage.loading import attach, schema_of, state_of
+from docmap.storage.loading import STATE, State, schema_of, state_of
 from docmap.storage.rollback import note
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown
 from docmap.values import ObjectId
@@ -134,9 +134,9 @@ def stored(
     """Note on a document, if anybody has it, that it is stored. Plain dicts carry no state."""
     if schema.model is not None and document is not None:
         note(storage, document)
-        before = state_of(document) if write.expected >= 0 else None
-        data = write.data if before is None else keep_unknown(schema, before.data, write.data)
-        attach(document, storage, revision, data)
+        held = state_of(document) if write.expected >= 0 else None
+        before = None if held is None else held.whole
+        object.__setattr__(document, STATE, State(storage, revision, write.data, before))
 
 
 def deletion(storage: BaseStorageAdapter, schema: Schema, document: Any) -> tuple[Any, int]:

@@ -244,6 +244,9 @@ def test_saving_again_after_a_save_keeps_too(db: BaseStorageAdapter) -> None:
         part.save()
     seen = part.convert_to(Order)
     assert (seen.place.city, seen.note) == ("Oslo", "n")
+    assert seen.changed_fields == frozenset()
+    part.place.city = "Kiel"
+    assert part.convert_to(Order).changed_fields == {"place"}
 
 
 def test_many_parts_are_saved_at_once(db: BaseStorageAdapter) -> None:
