@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from msgspec.json import Decoder
@@ -114,6 +116,19 @@ class SQLiteByHand(Contestant):
         found = self.db.execute(f"SELECT doc FROM orders {clause}", values)
         return [PlainOrder.model_validate_json(doc) for (doc,) in found]
 
+    def summary(self) -> tuple[int, float, float]:
+        amount = "json_extract(doc,'$.amount')"
+        found = self.db.execute(f"SELECT count(*), sum({amount}), avg({amount}) FROM orders")
+        count, total, average = found.fetchone()
+        return count, total, average
+
+    def revenues(self) -> list[tuple[str, Decimal]]:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        found = self.db.execute(f"SELECT {_STATUS}, json_extract(doc,'$.total') FROM orders")
+        for status, total in found:  # SQLite has no Decimals
+            sums[status] += Decimal(total)
+        return sorted(sums.items())
+
     def briefs(self) -> list[Brief]:
         found = self.db.execute("SELECT doc FROM orders")
         return [Brief.model_validate_json(doc) for (doc,) in found]
@@ -202,6 +217,16 @@ class MemoryByHand(Contestant):
 
     def all(self) -> Orders:
         return [PlainOrder.model_validate_json(data) for data, _ in self._orders.values()]
+
+    def summary(self) -> tuple[int, float, float]:
+        total = math.fsum(order.amount for _, order in self._orders.values())
+        return len(self._orders), total, total / len(self._orders)
+
+    def revenues(self) -> list[tuple[str, Decimal]]:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for _, order in self._orders.values():
+            sums[order.status] += order.total
+        return sorted(sums.items())
 
     def briefs(self) -> list[Brief]:
         return [Brief.model_validate_json(data) for data, _ in self._orders.values()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -86,6 +87,14 @@ class Contestant(ABC):
     @abstractmethod
     def all(self) -> Orders:
         """All orders."""
+
+    def summary(self) -> tuple[int, float, float]:
+        """How many orders, and the sum and the average of their amounts, floats."""
+        raise NotImplementedError(f"{self.name} does not take part in this")
+
+    def revenues(self) -> list[tuple[str, Decimal]]:
+        """The sum of the totals, Decimals, for each status."""
+        raise NotImplementedError(f"{self.name} does not take part in this")
 
     def briefs(self) -> list[Brief]:
         """Three fields of all orders."""

@@ -189,6 +189,22 @@ OPERATIONS: Final = (
         calls=5,
     ),
     Operation(
+        "count, sum, avg of all (float)",
+        _times(lambda c: c.summary()),
+        lambda row: (row[0], round(row[1], 4), round(row[2], 8)),
+        _both(1.25),
+        calls=5,
+        alone=True,
+    ),
+    Operation(
+        "sum by status (Decimal)",
+        _times(lambda c: c.revenues()),
+        _plain,
+        _both(1.25),
+        calls=5,
+        alone=True,
+    ),
+    Operation(
         "load all, per document",
         _times(lambda c: c.all()),
         _of_orders,

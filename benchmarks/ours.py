@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from benchmarks.contestant import OURS, Contestant, Orders
 from benchmarks.views import Brief, OrderStruct
 from benchmarks.workload import AMOUNT, COUNTRY, NAME, PAGE, STATUS, TAG, Order, Row
-from docmap import col, connect
+from docmap import Avg, Count, Sum, col, connect
 
 
 class Docmap(Contestant):
@@ -67,6 +68,14 @@ class Docmap(Contestant):
 
     def all(self) -> Orders:
         return list(self.db.find(Order))
+
+    def summary(self) -> tuple[int, float, float]:
+        row = self.db.find(Order).aggregate(n=Count(), sum=Sum("amount"), avg=Avg("amount"))
+        return row.n, row.sum, row.avg
+
+    def revenues(self) -> list[tuple[str, Decimal]]:
+        groups = self.db.find(Order).group_by("status").aggregate(sum=Sum("total"))
+        return [(row.status, row.sum) for row in groups]
 
     def briefs(self) -> list[Brief]:
         return list(self.db.find(Order).view(Brief))

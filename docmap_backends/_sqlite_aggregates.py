@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from docmap.plan.engine import FieldCodec
@@ -169,12 +170,15 @@ class _Projected(NamedTuple):
     after: Read | None = None
 
 
-def _projected(term: Term, of: _Column | None) -> _Projected:
+def _projected(term: Term, of: _Column | None, *, parsed: bool) -> _Projected:
+    """The form of a function; `parsed` if SQLite parses the document for another column anyway."""
     if of is None:
         return _Projected(())
     if term.function == "count":
         return _Projected((of.value,))
     if term.function in {"sum", "avg"}:
+        if of.kind == "decimal" and parsed:
+            return _Projected((of.stored,), _written_decimals)  # read five times faster than keys
         return _Projected((of.value,), _ADDED.get(of.kind))
     if of.kind == "float":
         return _Projected((of.value, of.whole), _floats)
@@ -199,7 +203,10 @@ def _projection(
     source: SQL,
 ) -> Aggregating:
     columns = [_key(key) for key in keys]
-    columns += [_projected(term, of) for term, of in zip(grouping.terms, terms, strict=True)]
+    parsed = any("json" in of.value for of in (*keys, *terms) if of is not None)
+    columns += [
+        _projected(term, of, parsed=parsed) for term, of in zip(grouping.terms, terms, strict=True)
+    ]
     # Each expression once: a function may be asked of the key, or two of one place.
     selected = list(dict.fromkeys(text for one in columns for text in one.expressions))
     places = [tuple(selected.index(text) for text in one.expressions) for one in columns]
@@ -241,6 +248,10 @@ def _floats(values: Sequence[Any], whole: Sequence[Any]) -> Sequence[Any]:
 
 def _decimals(keys: Sequence[Any]) -> Sequence[Any]:
     return [None if key is None else key_number(key) for key in keys]
+
+
+def _written_decimals(texts: Sequence[Any]) -> Sequence[Any]:
+    return [None if text is None else Decimal(text.decode()) for text in texts]
 
 
 def _big_ints(keys: Sequence[Any]) -> Sequence[Any]:

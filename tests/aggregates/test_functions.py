@@ -183,6 +183,15 @@ def test_many_floats_are_added_without_keeping_them(rng: Random) -> None:
     assert len(added._floats) < 5_500  # type: ignore[attr-defined]
 
 
+def test_many_floats_whose_parts_overflow_are_added_all_the_same() -> None:
+    term = Term("s", "sum", Reading(Path(("a",)), FieldType("float")))
+    added = accumulator(term)
+    for number in (1.7e308, -1.7e308):
+        added.extend([number] * 5_000)
+    added.extend([0.5])
+    assert added.result() == 0.5
+
+
 # -- avg
 
 
