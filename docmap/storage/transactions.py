@@ -108,7 +108,7 @@ def owned(storage: Lifecycle) -> Iterator[None]:
             _thread.frames.append(frame)
             _context.set((*_context.get(), frame))
             yield
-            if [one for one in _thread.frames if one.open][-1] is not frame:
+            if _innermost(_thread.frames, storage) is not frame:
                 raise Unsupported(
                     f"{storage.scheme}: a transaction ends while one inside it is open: close the "
                     "generator that holds it, or leave its block",
@@ -116,8 +116,7 @@ def owned(storage: Lifecycle) -> Iterator[None]:
                 )
         finally:
             frame.open = False
-            if frame in _thread.frames:
-                del _thread.frames[_thread.frames.index(frame) :]
+            _thread.frames[:] = [one for one in _thread.frames if one.open]
             # Not by a token: the block may be left in another copy of the context.
             _context.set(tuple(one for one in _context.get() if one.open))
     finally:
