@@ -35,7 +35,8 @@ def test_one_commit_for_all(full: BaseStorageAdapter) -> None:
         commits.append(len(writes))
         return kept(schema, writes)
 
-    full._save_many = counted  # type: ignore[method-assign]
+    storage: Any = full
+    storage._save_many = counted
     full.insert_many(iter(fleet()))
     assert commits == [10, 10, 10, 10]
 

@@ -270,7 +270,8 @@ class TestInPlace:
                 break
             return kept(schema, writes)
 
-        full._save_many = meddling  # type: ignore[method-assign]
+        storage: Any = full
+        storage._save_many = meddling
         report = full.upgrade(Person, batch_size=7)
         assert report.failed == 0
         assert full.find(Person, last="changed").count() >= 8
