@@ -248,6 +248,7 @@ class _Run:
 
     def _again(self, key: Any) -> None:
         """Upgrade a record that was written meanwhile, unless it was upgraded or deleted."""
+        last: DocmapError | None = None
         for _ in range(_TRIES):
             record = self._storage._get(self._schema, key)
             if record is None or not self._is_outdated(record):
@@ -258,14 +259,15 @@ class _Run:
             try:
                 self._storage._save(*made)
             except StaleDocument as error:
-                last: DocmapError = error
+                last = error
             except (DuplicateKey, InvalidRecord, InvalidValue) as error:
                 self._fail(key, error)
                 return
             else:
                 self._upgraded += 1
                 return
-        self._fail(key, last)
+        if last is not None:
+            self._fail(key, last)
 
     def _is_outdated(self, record: Record) -> bool:
         held = self._schema.codec.tree(record[0], (VERSION,)).get(VERSION)

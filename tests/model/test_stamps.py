@@ -50,7 +50,7 @@ def test_a_stamp_is_written_and_not_seen(db: BaseStorageAdapter, kind: Any) -> N
     key = document.save(db)
     assert record(db, key)["_class"] == "Car"
     assert record(db, key)["_version"] == 3
-    found = db.get(kind, key)
+    found: Any = db.get(kind, key)
     assert found == document
     assert found.model_extra in (None, {})
     assert db.find(kind).list() == [document]

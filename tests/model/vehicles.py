@@ -21,7 +21,7 @@ class Car(Vehicle, indexes=[Index("_class", "doors")]):
 
 class SportsCar(Car):
     power: int = 300
-    size: Decimal = Decimal("1.5")  # pyright: ignore[reportIncompatibleVariableOverride]
+    size: Decimal = Decimal("1.5")
 
 
 class Truck(Vehicle, family_name="lorry"):
@@ -35,7 +35,7 @@ class Thing(Document, abstract=True, collection="things", family_field="kind"):
 
 
 class Ball(Thing):
-    kind: Literal["ball"] = "ball"  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: Literal["ball"] = "ball"
     radius: float = 1.0
 
 
