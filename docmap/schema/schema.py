@@ -25,6 +25,8 @@ from docmap.schema.indexes import BoundIndex, annotated_indexes, bind_index
 from docmap.schema.moments import NO_MOMENTS, Moments, moments_of
 from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
+from docmap.schema.references import Ref
+from docmap.schema.registry import belongs
 from docmap.schema.resolve import Root
 from docmap.schema.stamps import Stamps, prefix_of, stamp_fields
 from docmap.schema.types import ANY, Field, FieldType
@@ -159,6 +161,8 @@ class Schema:
         """A key as a logical value. Raises InvalidValue if it is no key of this collection."""
         if type(key) is str and self.key_field.type.kind == "str":
             return self._text_key(key)
+        if isinstance(key, Ref):
+            return self.key_value(self._referred(key))
         if self.model is None:
             return self._untyped_key(key)
         try:
@@ -175,6 +179,15 @@ class Schema:
                 field=self.key,
             )
         return self._text_key(value) if type(value) is str else value
+
+    def _referred(self, reference: Ref[Any]) -> Any:
+        """The key in a reference, which must be one to this class or its family."""
+        target = reference.target
+        if self.model is None or belongs(target, self.model) or belongs(self.model, target):
+            return reference.key
+        raise InvalidValue(
+            f"a reference to {target.__name__} is no key of {self.name}", collection=self.collection
+        )
 
     def _untyped_key(self, key: Any) -> Any:
         if isinstance(key, bool) or not isinstance(key, (str, int, UUID, ObjectId)):

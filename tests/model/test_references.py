@@ -136,6 +136,16 @@ class TestValues:
         with pytest.raises(InvalidValue, match="no key yet"):
             Ref(unsaved()).get(db)
 
+    def test_it_is_a_key(self, db: BaseStorageAdapter, ann: Customer) -> None:
+        order = Order(customer=ann.id)
+        assert db.get(Customer, order.customer) == ann
+        assert db.get_many(Customer, [order.customer]) == [ann]
+        assert order.customer in db.collection(Customer)
+        with pytest.raises(InvalidValue, match="a reference to Product is no key of Customer"):
+            db.get(Customer, Ref[Product](1))
+        with pytest.raises(InvalidValue, match="is the key"):
+            db.get(Product, Ref(unsaved()))
+
     def test_copies_and_pickles_keep_what_is_there(self, ann: Customer) -> None:
         order = Order(customer=ann, helper=Ref[Customer](uuid4()))
         for copied in (copy.deepcopy(order), pickle.loads(pickle.dumps(order))):  # noqa: S301
