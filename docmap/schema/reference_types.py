@@ -63,9 +63,10 @@ def check_holds_reference(kind: FieldType, where: str) -> None:
         )
 
 
-def _holds_reference(kind: FieldType) -> bool:
-    below = () if kind.kind == "model" else inner_types(kind)
-    return kind.target is not None or any(map(_holds_reference, below))
+def _holds_reference(kind: FieldType, around: tuple[int, ...] = ()) -> bool:
+    if kind.target is not None or kind.kind == "model" or id(kind) in around:
+        return kind.target is not None
+    return any(_holds_reference(inner, (*around, id(kind))) for inner in inner_types(kind))
 
 
 def check_rules(root: FieldType, where: str) -> None:

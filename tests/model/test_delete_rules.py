@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from docmap import (
     BaseStorageAdapter,
@@ -19,6 +19,7 @@ from docmap import (
     ReferencedDocument,
     StaleDocument,
 )
+from docmap.schema.reference_places import reference_places
 from tests.storage.engines import undone
 
 
@@ -257,6 +258,10 @@ class Cover(BaseModel):
     cover: Annotated[Ref[Tag] | None, OnDelete("nullify")]
 
 
+class Tree(RootModel[dict[str, "Tree"]]):
+    pass
+
+
 class Page(Document):
     cells: list[Cell] = Field(default_factory=list)
     named: Annotated[dict[str, Ref[Tag]], OnDelete("nullify")] = Field(default_factory=dict)
@@ -304,6 +309,19 @@ class TestPlaces:
         db.delete(tag)
         page.reload(db)
         assert page.cells == [Cell(inner=Cell(inner=Cell()))]
+
+    def test_beside_a_type_that_contains_itself(self, db: BaseStorageAdapter) -> None:
+        class Forest(Document):
+            tree: Tree = Field(default_factory=lambda: Tree({}))
+            tag: Annotated[Ref[Tag], OnDelete("cascade")]
+
+        tag = saved(db, Tag())
+        db.insert(Forest(tag=tag, tree=Tree({"a": Tree({"b": Tree({})})})))
+        assert [place.dotted for place in reference_places(Forest.__docmap_schema__.root)] == [
+            "tag"
+        ]
+        db.delete(tag)
+        assert db.find(Forest).count() == 0
 
     @pytest.mark.parametrize("rule", ["deny", "cascade"])
     def test_deny_and_cascade_in_a_dict(self, db: BaseStorageAdapter, rule: Any) -> None:
