@@ -158,11 +158,17 @@ class Family:
             return load_own
         known: dict[bytes, tuple[bytes, Decode]] = {}
         front, start, peek = self._front, len(self._front), self._peek
+        # Records of one class often come in a row: then one look at the beginning is enough.
+        before: bytes = b"\0"
+        again: Decode = schema.codec.decode
 
         def load(data: bytes | str) -> Any:
+            nonlocal before, again
             if type(data) is not bytes:
                 member, current = schema.resolve(data)
                 return member.codec.decode(current)
+            if data.startswith(before):
+                return again(data)
             stands = data.startswith(front)
             name = data[start : data.find(b'"', start)] if stands else peek(data)
             found = known.get(name) if name is not None else None
@@ -170,6 +176,8 @@ class Family:
                 # The version stands in front too: an older record is upgraded below.
                 prefix, decode = found
                 if not prefix or data.startswith(prefix):
+                    if stands:
+                        before, again = prefix or data[: start + len(name or b"") + 2], decode
                     return decode(data)
             member, current = schema.resolve(data)
             if name is not None:
