@@ -110,7 +110,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
         if getattr(cls, DECLARATION).abstract:
             events_of(cls)
         if cls.__pydantic_complete__ and getattr(cls, DECLARATION).collection is not None:
-            with suppress(TargetUndefined):  # made when it is first needed
+            with known.defining(), suppress(TargetUndefined):  # made when it is first needed
                 schema_of_class(cls)
         if origin is None:
             join_family(cls)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from weakref import ref
 
@@ -20,6 +23,7 @@ class Known:
 
     def __init__(self) -> None:
         self._classes: dict[tuple[str, str], ref[Any]] = {}
+        self._defining = threading.local()
         self.generation = 0
         """Grows with each class: what was found out before may then be different."""
 
@@ -29,6 +33,16 @@ class Known:
         self._classes.pop(place, None)  # so that the latest comes last
         self._classes[place] = ref(cls)
         self.generation += 1
+
+    @contextmanager
+    def defining(self) -> Iterator[None]:
+        """While a class is defined its module may still define the class that a name means."""
+        outer = getattr(self._defining, "now", False)
+        self._defining.now = True
+        try:
+            yield
+        finally:
+            self._defining.now = outer
 
     def has(self, cls: type) -> bool:
         """True if the class was not replaced by one of the same module and name."""
@@ -48,9 +62,10 @@ class Known:
         own = [cls for cls in found if cls.__module__ == module]
         if own:
             return own[-1]
-        if len(found) == 1:
+        early = "." not in name and getattr(self._defining, "now", False)
+        if len(found) == 1 and not early:
             return found[0]
-        if not found:
+        if not found or early:
             raise TargetUndefined(
                 f'Ref["{name}"] names no document class that is defined by now: import the module '
                 "that defines it, or correct the name",

@@ -225,6 +225,10 @@ class TestDeclaring:
             _ = Waiting.__docmap_schema__
 
     def test_a_name_is_resolved_once_the_class_is_there(self, db: BaseStorageAdapter) -> None:
+        # Of another module, and no less a class of this name: that of the own module is meant.
+        elsewhere = type("Late", (Document,), {"__module__": "elsewhere"}, collection="elsewhere")
+        assert elsewhere.__module__ == "elsewhere"
+
         class Early(Document):
             other: Ref["Late"] | None = None  # noqa: UP037
 

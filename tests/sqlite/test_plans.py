@@ -139,7 +139,9 @@ CASES: Final = [(lookup, *case) for lookup, cases in PLANS.items() for case in c
 
 
 def test_every_native_lookup_has_a_plan() -> None:
-    assert SQLiteStorage.lookups.names() == PLANS.keys()
+    # Those with an underscore belong to pages, which have plans of their own.
+    named = {name for name in SQLiteStorage.lookups.names() if not name.startswith("_")}
+    assert named == PLANS.keys()
 
 
 @pytest.mark.parametrize(("lookup", "query", "plan"), CASES)
