@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 _NANO = 1_000_000_000
-_READS = frozenset({"get", "get_many", "find", "values", "aggregate", "group_by"})
+_READS = frozenset({"get", "get_many", "find", "page", "batch", "values", "aggregate"})
 
 
 def instrument(

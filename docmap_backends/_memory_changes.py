@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
+from docmap.errors import NotConnected
 from docmap.plan.engine import Record
 from docmap.storage.watching import NO_MORE, Kind, Logged, lost, position_of, token_of
 
@@ -111,6 +112,13 @@ class MemoryFeed:
     def fetch(self) -> list[Logged]:
         """The changes that follow."""
         with self._log.news:
+            if self._log.name != self._name:
+                raise NotConnected(
+                    f"the storage was closed since this watch of {self._collection} began, and "
+                    "what memory held is gone: watch it again",
+                    engine="memory",
+                    collection=self._collection,
+                )
             self._check_kept()
             found = []
             for entry in reversed(self._log.entries):

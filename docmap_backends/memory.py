@@ -104,6 +104,13 @@ class MemoryStorage(BaseStorageAdapter):
     def _table(self, schema: Schema) -> Table:
         return self._tables.get(schema.collection) or Table()
 
+    def _writable(self, schema: Schema) -> Table:
+        """The table to write to; with its indexes, though another thread has just cleared all."""
+        if schema.collection not in self._tables:
+            for one in (schema, *schema.relatives):
+                self._ensure(one)
+        return self._tables[schema.collection]
+
     def _scan(self, schema: Schema) -> Iterator[Record]:
         return self._find(schema, NativeQuery())
 
@@ -114,7 +121,7 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         with self._mutex:
-            table = self._tables.setdefault(schema.collection, Table())
+            table = self._writable(schema)
             data = record[0] if isinstance(record[0], bytes) else record[0].encode()
             entry = Entry(schema.stored_key(key), data, record[1])
             self._note_count(table)
@@ -147,7 +154,7 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _next_key(self, schema: Schema) -> int:
         with self._mutex:
-            table = self._tables.setdefault(schema.collection, Table())
+            table = self._writable(schema)
             self._note_count(table)
             table.last_key += 1
             return table.last_key

@@ -53,11 +53,16 @@ class Family:
     @property
     def names(self) -> list[str]:
         """The names of the classes that are known."""
-        return sorted(self._members)
+        return sorted(name for name, _ in self._named())
 
     def members(self) -> list[Any]:
         """The classes that have documents."""
-        return list(self._members.values())
+        return [member for _, member in self._named()]
+
+    def _named(self) -> list[tuple[str, Any]]:
+        """The classes with their names, while other threads may define more."""
+        held: list[Any] = self._members.valuerefs()
+        return [(one.key, member) for one in held if (member := one()) is not None]
 
     def schemas(self) -> list[Schema]:
         """The schemas of the classes that are finished."""
@@ -80,18 +85,19 @@ class Family:
     def join(self, cls: Any, name: str) -> None:
         """Take in a class that has documents; one of the same place is replaced."""
         self._members[name] = cls
-        self._conditions.clear()
+        self._conditions = WeakKeyDictionary()  # a new one: threads may be filling the old
 
     def condition(self, cls: Any) -> Node:
         """What the records of a class and of its subclasses fulfil, bound."""
-        found = self._conditions.get(cls)
+        conditions = self._conditions
+        found = conditions.get(cls)
         if found is None:
-            wanted = tuple(sorted(n for n, m in self._members.items() if cls in m.__mro__))
+            wanted = tuple(sorted(n for n, m in self._named() if cls in m.__mro__))
             found = FALSE
             if wanted:
                 lookup, value = ("in", wanted) if len(wanted) > 1 else ("equals", wanted[0])
                 found = Compare(Path((self.field,)), lookup, value, TEXT)
-            self._conditions[cls] = found
+            conditions[cls] = found
         return found
 
     def pick(self, schema: Schema, data: bytes | str) -> Schema:

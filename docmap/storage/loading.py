@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -208,9 +209,22 @@ class _Suspension:
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
-            self._depth -= 1
-            if self._depth == 0 and self._was_enabled:
-                gc.enable()
+            if self._depth:  # none in a child that was forked inside the block
+                self._depth -= 1
+                self._end()
+
+    def _end(self) -> None:
+        if self._depth == 0 and self._was_enabled:
+            gc.enable()
+
+    def forked(self) -> None:
+        """In a child the threads that would end it are gone, and may have held the lock."""
+        self._lock = threading.Lock()
+        if self._depth:
+            self._depth = 0
+            self._end()
 
 
 collection_suspended = _Suspension()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=collection_suspended.forked)

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from docmap import BaseStorageAdapter, Document, DocumentNotFound, InvalidConfig
+from docmap import BaseStorageAdapter, Count, Document, DocumentNotFound, InvalidConfig
 from docmap.telemetry import instrument
 
 SECRET = "hunter2"  # noqa: S105 - what must not be exported
@@ -61,6 +61,18 @@ def test_an_operation_is_a_span(db: BaseStorageAdapter, spans: InMemorySpanExpor
     assert held["docmap.plan"] == "kind == ?"
     assert ("docmap.residual" in held) == (db.scheme == "bare")
     assert values(bulk)["db.operation.batch.size"] == 2
+
+
+def test_the_parts_of_a_query_are_reads(
+    db: BaseStorageAdapter, spans: InMemorySpanExporter
+) -> None:
+    db.insert_many([Fact(), Fact(), Fact()])
+    spans.clear()
+    db.find(Fact).page(2)
+    assert [len(batch) for batch in db.find(Fact).batches(2)] == [2, 1]
+    db.find(Fact).aggregate(n=Count())
+    rows = [values(span)["db.response.returned_rows"] for span in spans.get_finished_spans()]
+    assert rows == [2, 2, 1, 1]
 
 
 def test_it_lasts_as_long_as_the_operation(

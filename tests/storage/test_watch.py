@@ -372,6 +372,13 @@ class TestWaiting:
         with _soon(full.disconnect), pytest.raises(NotConnected):
             next(watch)
 
+    def test_a_storage_that_was_closed_and_opened_again(self, full: BaseStorageAdapter) -> None:
+        watch = full.watch(Post)
+        full.reconnect()
+        Post(id="a").save(full)
+        with pytest.raises(NotConnected):
+            next(watch)
+
     def test_threads_share_the_changes(self, full: BaseStorageAdapter) -> None:
         watch, seen = full.watch(Post), list[str]()
 

@@ -1,0 +1,84 @@
+"""What threads and child processes may come across: state that others change meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import os
+from typing import Annotated, Any
+
+import pytest
+
+from docmap import Document, DuplicateKey, Indexed
+from docmap.query.nodes import Compare
+from docmap.schema.family import Family
+from docmap.schema.schema import Schema
+from docmap.storage.loading import collection_suspended
+from docmap_backends.memory import MemoryStorage
+
+
+class Member(Document, collection="members"):
+    email: Annotated[str, Indexed(unique=True)]
+
+
+class Cleared(MemoryStorage):
+    """Another thread clears it between the making of a collection and the first write."""
+
+    left = 1
+
+    def _ensure(self, schema: Schema) -> None:
+        super()._ensure(schema)
+        if self.left:
+            self.left -= 1
+            self.clear()
+
+
+def test_a_collection_cleared_before_the_first_write_keeps_its_indexes() -> None:
+    with Cleared() as storage:
+        storage.insert(Member(email="a"))
+        with pytest.raises(DuplicateKey):
+            storage.insert(Member(email="a"))
+
+
+class _Joining:
+    """A class of a family; while it is looked at, another thread defines one more."""
+
+    def __init__(self, family: Family, base: type, late: object) -> None:
+        self._family = family
+        self._base = base
+        self._late: object | None = late
+
+    @property
+    def __mro__(self) -> tuple[Any, ...]:
+        late, self._late = self._late, None
+        if late is not None:
+            self._family.join(late, "late")
+        return (self._base,)
+
+
+def test_a_class_defined_while_a_condition_is_made_is_in_the_next() -> None:
+    class Base:
+        pass
+
+    class Late(Base):
+        pass
+
+    family = Family("_class")
+    early = _Joining(family, Base, Late)
+    family.join(early, "early")
+    family.condition(Base)
+    found = family.condition(Base)
+    assert isinstance(found, Compare)
+    assert found.value == ("early", "late")
+
+
+if hasattr(os, "fork"):
+
+    def test_a_child_forked_while_documents_are_made_collects_garbage() -> None:
+        assert gc.isenabled()
+        with collection_suspended:
+            assert not gc.isenabled()
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if gc.isenabled() else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert gc.isenabled()
