@@ -29,8 +29,9 @@ class Aggregate:
         self.distinct = False
 
     def __repr__(self) -> str:
-        place = "" if self.place is None else repr(self.place)
-        return f"{type(self).__name__}({place}{', distinct=True' if self.distinct else ''})"
+        place = [] if self.place is None else [repr(self.place)]
+        told = ", ".join([*place, *(["distinct=True"] if self.distinct else [])])
+        return f"{type(self).__name__}({told})"
 
 
 class Count(Aggregate):

@@ -115,10 +115,12 @@ def _list_of(path: Path) -> tuple[Segment, ...]:
 def _check_key(root: Root, reading: Reading) -> None:
     if reading.kind in _CONTAINERS:
         written = reading.path.dotted
+        way = f"take its elements with path({written!r}).each()"
+        if reading.kind in {"model", "dict"}:
+            way = "name a field in it"
         raise _error(
             root,
-            f"{written} is {reading.type.label}, and documents are not grouped by such: name a "
-            f"field in it, or take the elements of a list with path({written!r}).each()",
+            f"{written} is {reading.type.label}, and documents are not grouped by such: {way}",
             written,
         )
 

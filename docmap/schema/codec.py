@@ -18,6 +18,7 @@ from docmap.schema.align import write_back
 from docmap.schema.checked import none_finder, serializer
 from docmap.schema.diagnose import (
     TOO_DEEP,
+    WHOLE,
     Fault,
     dotted,
     find_fault,
@@ -256,8 +257,9 @@ class Codec:
             return self._validate(data)
         except ValidationError as error:
             field, reason = first_error(error, self._root)
+            place = self._label if field == WHOLE else f"{self._label}.{field}"
             raise InvalidValue(
-                f"{self._label}.{field} {reason}; nothing was written",
+                f"{place} {reason}; nothing was written",
                 collection=self.collection,
                 field=field,
             ) from error

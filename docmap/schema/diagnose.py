@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import typing_extensions
 from pydantic import BaseModel, RootModel, ValidationError
@@ -172,10 +172,14 @@ def _wrong(value: Any, kind: FieldType) -> str:
     return f"must be {kind.label}, not {type(value).__name__}"
 
 
+WHOLE: Final = "the record"
+"""In the place of a field: what is wrong is the whole."""
+
+
 def first_error(error: ValidationError, kind: FieldType = ANY) -> tuple[str, str]:
     """The place of the first of pydantic's errors and its reason, without the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = dotted(python_path(kind, first["loc"])) or "the record"
+    field = dotted(python_path(kind, first["loc"])) or WHOLE
     reason = first["msg"]
     return field, "is missing" if first["type"] == "missing" else f"is not valid ({reason})"
 

@@ -96,7 +96,7 @@ def _from(where: str, moments: Moments) -> str:
     fields = [field.name for field in (*moments.created, *moments.updated)]
     if len(fields) == 1:
         return fields[0]
-    reason = f"it has {' and '.join(fields)}" if fields else "it has neither"
+    reason = f"the class has {' and '.join(fields) or 'no field of these types'}"
     raise InvalidModel(
-        f"{where}: a timedelta alone does not say what it counts from, for {reason}: {WAYS}"
+        f"{where}: a timedelta alone does not say what it counts from, since {reason}: {WAYS}"
     )

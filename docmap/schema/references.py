@@ -47,14 +47,19 @@ class Ref(Generic[T]):
     def __new__(cls, to: T | Key | Ref[T], /) -> Self:
         """A reference to a document, by a key, or as another reference.
 
-        Raises InvalidValue for what is none of these, ValueError for another class's document.
+        Raises InvalidValue for what is none of these, and for another class's document.
         """
         if cls._to is not None:
-            return cls._made(to)
+            try:
+                return cls._made(to)
+            except InvalidValue:
+                raise
+            except ValueError as error:
+                raise InvalidValue(f"{cls.__name__} {error}") from None
         if isinstance(to, Ref):
             return to  # type: ignore[return-value]
         if not is_document_class(type(to)):
-            raise InvalidModel('Ref(...) takes a document; for a key write Ref[Customer]("key")')
+            raise InvalidValue('Ref(...) takes a document; for a key write Ref[Customer]("key")')
         return Ref[type(to)]._made(to)  # type: ignore[misc, no-any-return]
 
     @property

@@ -206,10 +206,14 @@ class _Walk:
                 return self.index(int(name))
             item = self.type.item
             if item is not None and item.child(name) is not None:
-                raise self.error(
-                    f"is a list, and docmap does not walk into lists silently: write "
-                    f"any({name}=...) or an index before {name!r}"
-                )
+                way = f"write any({name}=...) or an index before {name!r}"
+                if not lookups:
+                    elements = f"path({', '.join(map(repr, self.segments))}).each()"
+                    way = (
+                        f"write an index before {name!r}; values and aggregates take all elements "
+                        f"with {elements}[{name!r}]"
+                    )
+                raise self.error(f"is a list, and docmap does not walk into lists silently: {way}")
         elif self.type.kind == "dict":
             self.segments.append(name)
             self.type = self.type.item or ANY

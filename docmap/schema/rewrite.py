@@ -14,7 +14,7 @@ from docmap.query.changes import Form, Touched, Update, Value
 from docmap.query.evaluate import roots
 from docmap.query.paths import Path, getter
 from docmap.query.updates import LOGICAL, apply
-from docmap.schema.diagnose import first_error
+from docmap.schema.diagnose import WHOLE, first_error
 from docmap.schema.filters import check_where
 from docmap.schema.readers import Readers, to_wire
 from docmap.schema.schema import Schema
@@ -144,7 +144,7 @@ class Rewriter:
         except ValidationError as error:
             written = Path(place.segments).dotted
             field, reason = first_error(error, place.kind)
-            field = f"{written}.{field}" if field != "the record" else written
+            field = f"{written}.{field}" if field != WHOLE else written
             raise InvalidValue(
                 f"{self.schema.name}.{field} {reason} after the update; the document was not "
                 "changed",

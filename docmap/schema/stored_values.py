@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, from_json
 
 from docmap.query.changes import Value
 from docmap.schema.checked import serializer
-from docmap.schema.diagnose import dotted, find_fault, find_flaw, first_error
+from docmap.schema.diagnose import WHOLE, dotted, find_fault, find_flaw, first_error
 from docmap.schema.operands import NEVER, Misfit, coerce
 from docmap.schema.readers import to_wire
 from docmap.schema.rewrite import check_value, reader
@@ -51,7 +51,7 @@ def stored_value(kind: FieldType, value: Any, depth: int = 1, *, limits: bool = 
             check_value(kind, found.stored)
         except ValidationError as error:
             field, reason = first_error(error, kind)
-            raise Misfit(reason if field == "the record" else f"{reason} at {field}") from error
+            raise Misfit(reason if field == WHOLE else f"{reason} at {field}") from error
     return found
 
 
@@ -64,7 +64,7 @@ def _by_schema(kind: FieldType, value: Any) -> Value:
         valid = _adapter(kind).validate_python(value, by_alias=True, by_name=True)
     except ValidationError as error:
         field, reason = first_error(error)
-        place = "" if field == "the record" else f" at {field}"
+        place = "" if field == WHOLE else f" at {field}"
         raise Misfit(
             f"is {kind.label}: the {type(value).__name__} given {reason}{place}"
         ) from error

@@ -99,7 +99,7 @@ def view_of(schema: Schema, other: Any, *, strict: bool = True) -> View:
     `strict` such fields are left to the records.
     """
     if not _has_fields(typing.get_origin(other) or other):
-        name = getattr(other, "__name__", None) or type(other).__name__
+        name = getattr(other, "__name__", None) or f"an instance of {type(other).__name__}"
         raise InvalidQuery(
             f"a view takes a pydantic model, a dataclass, a TypedDict, a named tuple or a msgspec "
             f"Struct, and {name} is none of them: for plain dicts use raw()",

@@ -104,14 +104,14 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
 
     @overload
     def get_or_create(
-        self, model: str, /, *, defaults: Mapping[str, Any] | None = None, **conditions: Any
+        self, model: str, /, defaults: Mapping[str, Any] | None = None, **conditions: Any
     ) -> tuple[Row, bool]: ...
     @overload
     def get_or_create(
-        self, model: type[D], /, *, defaults: Mapping[str, Any] | None = None, **conditions: Any
+        self, model: type[D], /, defaults: Mapping[str, Any] | None = None, **conditions: Any
     ) -> tuple[D, bool]: ...
     def get_or_create(
-        self, model: Any, /, *, defaults: Mapping[str, Any] | None = None, **conditions: Any
+        self, model: Any, /, defaults: Mapping[str, Any] | None = None, **conditions: Any
     ) -> Any:
         """The first match in key order and False, or a new document of the conditions and True.
 

@@ -197,13 +197,13 @@ class BaseQueryAdapter(Generic[T]):
             order=with_key(held.schema, held.order), offset=held.offset + start, limit=limit
         )
 
-    def _unsliced(self, method: str) -> None:
+    def _unsliced(self, method: str, instead: str = "") -> None:
+        """Refuse a method after a slice; `instead` is the way out if it is not the other order."""
         if self._request.sliced:
-            message = (
-                f"{method} after a slice would change which documents the slice takes: call "
-                f"{method} first, and slice last"
+            way = instead or (
+                f"would change which documents the slice takes: call {method} first, and slice last"
             )
-            raise self._about(InvalidQuery(message))
+            raise self._about(InvalidQuery(f"{method} after a slice {way}"))
 
     def _with(self, **changes: Any) -> Self:
         query = type(self).__new__(type(self))

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator
@@ -59,11 +59,21 @@ def schema_of(model: Any) -> Schema:
     schema = getattr(model, "__docmap_schema__", None)
     if schema is None:
         name = getattr(model, "__name__", type(model).__name__)
+        if isinstance(model, type) and issubclass(model, _NO_DOCUMENTS):
+            what = "class" if issubclass(model, type) else name
+            raise InvalidModel(
+                f"a document is wanted here, not a {what}: with dicts and keys name their class or "
+                "collection, as in save(Order, data), insert_many(Order, rows), delete(Order, key)"
+            )
         raise InvalidModel(
             f"{name} has no collection: give a class that derives from Document (and is not "
             "abstract), or the name of an untyped collection"
         )
     return cast("Schema", schema)
+
+
+_NO_DOCUMENTS: Final = (dict, list, tuple, set, str, int, type)
+"""The types of what is given in the place of a document by mistake."""
 
 
 def state_of(document: Any) -> State | None:

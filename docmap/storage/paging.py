@@ -67,7 +67,7 @@ class PagingQuery(BaseQueryAdapter[T]):
         `after` is the `next` of the page before. Documents that are written or deleted meanwhile
         move no others from page to page. Raises InvalidQuery as `after` does.
         """
-        self._unsliced("page")
+        self._unsliced("page", "is not possible: a page is a slice itself, so call it without one")
         taken, query = _Taken(self._positive(size, "page")), self.after(after)
         # One more is asked for: only that says whether another page follows.
         items = list(query._with(limit=size + 1)._documents(taken.of, "page"))

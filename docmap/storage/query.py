@@ -34,7 +34,7 @@ from docmap.storage.grouping import GroupedQuery
 from docmap.storage.journal import Tally, attending, report
 from docmap.storage.loading import load_record, load_records
 from docmap.storage.paging import PagingQuery
-from docmap.storage.updating_query import UpdatingQuery
+from docmap.storage.updating_query import SLICED, UpdatingQuery
 from docmap.storage.viewing import viewing
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
 
     def delete(self) -> int:
         """Delete every match; returns how many there were."""
-        self._unsliced("delete")
+        self._unsliced("delete", SLICED)
         return self._run("delete", delete_matching)
 
     def aggregate(self, /, **functions: Aggregate) -> AggregateRow:

@@ -197,11 +197,12 @@ def build(schema: Schema, row: Any) -> Any:
     try:
         return schema.model.model_validate(row, by_alias=True, by_name=True)
     except ValidationError as error:
-        from docmap.schema.diagnose import first_error
+        from docmap.schema.diagnose import WHOLE, first_error
 
         field, reason = first_error(error)
+        place = schema.name if field == WHOLE else f"{schema.name}.{field}"
         raise InvalidValue(
-            f"{schema.name}.{field} {reason}; nothing was written",
+            f"{place} {reason}; nothing was written",
             collection=schema.collection,
             field=field,
         ) from error

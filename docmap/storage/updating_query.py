@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from docmap.errors import DocmapError
 from docmap.plan.explain import Explanation, explain
@@ -16,6 +16,11 @@ from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.update_hooks import Watch
 from docmap.storage.updating import loaded, reason, update_first, update_matching
 
+SLICED: Final = (
+    "would be unclear: call it on the query without one; for the documents of a slice, on a query "
+    "of their keys, where(pk__in=[document.pk for document in query])"
+)
+FIRST: Final = "is not possible: it changes the first document in the query's order by itself"
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -34,7 +39,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         first document, in the order of keys, that cannot be changed so. Then nothing has changed on
         an engine with transactions; on others the error's `done` says how many were written.
         """
-        self._unsliced("update")
+        self._unsliced("update", SLICED)
         rewriter = self._rewriter(changes, fields)
         storage = self._storage
         storage.check_open()
@@ -56,7 +61,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         The first is meant in the query's order, else in the order of keys. The document is as it
         is after the update, or before with `return_new=False`. Raises as `update` does.
         """
-        self._unsliced("find_one_and_update")
+        self._unsliced("find_one_and_update", FIRST)
         rewriter = self._rewriter(changes, fields)
         storage = self._storage
         storage.check_open()
@@ -77,7 +82,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
 
     def explain_update(self, /, *changes: Change, **fields: Any) -> Explanation:
         """How an update would run: natively, or document by document and why. Changes nothing."""
-        self._unsliced("explain_update")
+        self._unsliced("explain_update", SLICED)
         rewriter = self._rewriter(changes, fields)
         self._storage.check_open()
         plan = make(self._storage, self._with(order=())._scoped())
@@ -91,7 +96,8 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         schema = self._request.schema
         fixed = frozenset({schema.key_field.stored}) | schema.class_field
         try:
-            owners = (getattr(change, "owner", None) for change in changes)
+            given = cast("tuple[object, ...]", changes)
+            owners = (change.owner for change in given if isinstance(change, Change))
             self._check_owners(frozenset(owner for owner in owners if owner is not None))
             bound = bind_update(changes, fields, schema.names, fixed)
             return Rewriter(schema, touched(schema.moments, bound))

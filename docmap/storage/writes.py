@@ -75,10 +75,9 @@ def taken(schema: Schema) -> DuplicateKey:
 
 def given_twice(schema: Schema, key: Any, done: int, *, ordered: bool) -> DuplicateKey:
     """The error of a bulk call with two documents of one key, of which `done` were written."""
-    after = ", and nothing after" if ordered else ""
+    told = f": {done} before them were written, and nothing after" if ordered else ""
     return DuplicateKey(
-        f"two of the documents for {schema.collection} have the same key: {done} before them were "
-        f"written{after}",
+        f"two of the documents for {schema.collection} have the same key{told}",
         collection=schema.collection,
         key=key,
         fields=(schema.key,),
