@@ -50,8 +50,7 @@ class BackReference(_Attribute, Generic[D]):
     def _place(self, model: Any, target: type) -> Place:
         name = f"{model.__name__}.{self._field}"
         for place in reference_places(schema_of(model).root):
-            found: Any = place.type.target and place.type.target()
-            if place.dotted != self._field or not (belongs(target, found)):
+            if place.dotted != self._field or not belongs(target, place.target):
                 continue
             if not place.askable:
                 raise InvalidModel(

@@ -17,8 +17,6 @@ from docmap.schema.family import Family
 from docmap.schema.schema import check_collection
 from docmap.schema.stamps import FAMILY, VERSION
 
-DECLARATION: Final = "__docmap_declaration__"
-
 KEYWORDS: Final = frozenset(
     "collection indexes key abstract unknown load where version family_field family_name "
     "expires_after".split()

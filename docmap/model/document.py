@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined, from_json
 
 from docmap.errors import NoStorage
 from docmap.model.converting import convert, save_copy
-from docmap.model.declaration import DECLARATION, Declaration, check_fields, declare
+from docmap.model.declaration import Declaration, check_fields, declare
 from docmap.model.expressions import field
 from docmap.model.families import (
     branch_of,
@@ -27,7 +27,7 @@ from docmap.model.inputs import input_model
 from docmap.model.metaclass import DocumentMeta
 from docmap.model.upgrades import upgrades_of
 from docmap.schema.filters import narrowed
-from docmap.schema.registry import TargetUndefined, known
+from docmap.schema.registry import DECLARATION, TargetUndefined, known
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
 from docmap.storage.loading import SCHEMA, STATE, State, state_of

@@ -10,9 +10,10 @@ from inspect import get_annotations
 from typing import Any
 
 from docmap.errors import InvalidModel
-from docmap.model.declaration import DECLARATION, Declaration
+from docmap.model.declaration import Declaration
 from docmap.schema.declared import stored_name
 from docmap.schema.family import Branch, Family
+from docmap.schema.registry import DECLARATION
 from docmap.schema.stamps import VERSION, Stamps
 
 

@@ -11,7 +11,7 @@ from docmap.plan.plan import Plan
 from docmap.query.evaluate import distinct_values, roots, sorted_by
 from docmap.query.fast import compiled
 from docmap.query.nodes import Node
-from docmap.query.paths import Path, getter
+from docmap.query.paths import Path
 from docmap.schema.types import FieldType
 
 
@@ -83,8 +83,5 @@ def delete(engine: Engine, plan: Plan) -> int:
         return 0
     if plan.residual is None:
         return engine._delete_matching(request.schema, plan.native.condition)
-    key, tree = getter(request.schema.key_path), request.schema.codec.tree
-    names = (request.schema.key_field.stored,)
-    return engine._delete_keys(
-        request.schema, [(key(tree(data, names)), rev) for data, rev in records(engine, plan)]
-    )
+    found = [(request.schema.key_of(data), revision) for data, revision in records(engine, plan)]
+    return engine._delete_keys(request.schema, found)

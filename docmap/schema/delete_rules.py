@@ -30,7 +30,7 @@ class Rule:
     @property
     def target(self) -> Any:
         """The class that is referred to."""
-        return self.place.type.target and self.place.type.target()
+        return self.place.target
 
 
 class _Found:

@@ -16,6 +16,7 @@ from docmap.errors import InvalidModel
 from docmap.query.changes import Step, Update, Value
 from docmap.query.paths import Path
 from docmap.schema.readers import to_wire
+from docmap.schema.registry import is_document_class
 from docmap.schema.types import Field, FieldType
 from docmap.values.clock import now
 
@@ -82,7 +83,7 @@ def _inside(annotation: Any, seen: set[Any]) -> Iterator[bool]:
         yield any(isinstance(one, Moment) for one in typing.get_args(annotation)[1:])
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         fields = getattr(annotation, "__pydantic_fields__", {})
-        if annotation not in seen and fields and not hasattr(annotation, "__docmap_declaration__"):
+        if annotation not in seen and fields and not is_document_class(annotation):
             seen.add(annotation)
             for info in fields.values():
                 yield any(isinstance(one, Moment) for one in info.metadata)

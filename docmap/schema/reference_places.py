@@ -36,6 +36,11 @@ class Place:
     """A condition can ask for it: no step goes into a dict, a union, or a model inside itself."""
 
     @property
+    def target(self) -> Any:
+        """The class that is referred to. Raises InvalidModel if it is not defined."""
+        return self.type.target and self.type.target()
+
+    @property
     def dotted(self) -> str:
         """The place as `fetch` takes it: `items.product`."""
         return ".".join(step for step in self.steps if isinstance(step, str))

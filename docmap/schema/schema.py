@@ -31,7 +31,15 @@ from docmap.schema.resolve import Root
 from docmap.schema.stamps import Stamps, prefix_of, stamp_fields
 from docmap.schema.types import ANY, Field, FieldType
 from docmap.schema.upgrades import Upgrades
-from docmap.values import MAX_INDEX_BYTES, MAX_KEY_BYTES, ObjectId, Unportable, normal, portable
+from docmap.values import (
+    MAX_INDEX_BYTES,
+    MAX_KEY_BYTES,
+    MISSING,
+    ObjectId,
+    Unportable,
+    normal,
+    portable,
+)
 
 Unknown = Literal["keep", "forbid", "drop"]
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,47}\Z")
@@ -156,6 +164,11 @@ class Schema:
         if self.family is not None and not self.family.declared and not self.family.alone:
             names.add(self.family.field)
         return frozenset(names)
+
+    def key_of(self, data: bytes | str) -> Any:
+        """The logical key in a stored document; MISSING if it has none. Raises InvalidRecord."""
+        tree = self.codec.tree(data, (self.key_field.stored,))
+        return tree.get(self.key_field.stored, MISSING) if type(tree) is dict else MISSING
 
     def key_value(self, key: Any) -> Any:
         """A key as a logical value. Raises InvalidValue if it is no key of this collection."""

@@ -11,7 +11,6 @@ from pydantic_core import from_json, to_json
 from docmap.errors import InvalidRecord, InvalidValue, ReferencedDocument
 from docmap.plan import execute
 from docmap.plan.engine import Record
-from docmap.query.paths import getter
 from docmap.schema.bind import bind
 from docmap.schema.delete_rules import Rule, refers, rules_about, without
 from docmap.schema.operands import Misfit, coerce
@@ -140,10 +139,8 @@ class _Closure:
     def _referring(self, rule: Rule, keys: Sequence[Any]) -> Iterator[tuple[Any, Record]]:
         """The documents that refer to one of the keys as the rule says, each once."""
         seen: set[Any] = set()
-        key, tree = getter(rule.schema.key_path), rule.schema.codec.tree
-        names = (rule.schema.key_field.stored,)
         for record in self._records(rule, keys):
-            found = key(tree(record[0], names))
+            found = rule.schema.key_of(record[0])
             if found not in seen:
                 seen.add(found)
                 yield found, record

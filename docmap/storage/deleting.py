@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from docmap.plan import execute
-from docmap.plan.engine import Record
 from docmap.plan.plan import Plan
-from docmap.query.paths import getter
 from docmap.schema.delete_rules import rules_about
 from docmap.schema.schema import Schema
 from docmap.storage.delete_rules import follow
@@ -94,7 +92,8 @@ def delete_matching(storage: BaseStorageAdapter, plan: Plan) -> int:
         return execute.delete(storage, plan)
     deleted = []
     with storage.all_or_nothing():
-        records, found = _records(storage, plan), []
+        records = [(schema.key_of(one[0]), one) for one in execute.records(storage, plan)]
+        found = []
         if heard:
             found = [(load_record(schema, storage, one), key, one[1]) for key, one in records]
         for document, _, _ in found:
@@ -109,9 +108,3 @@ def delete_matching(storage: BaseStorageAdapter, plan: Plan) -> int:
     for document in deleted:
         fire(storage, schema, "after", "delete", document)
     return len(deleted)
-
-
-def _records(storage: BaseStorageAdapter, plan: Plan) -> list[tuple[Any, Record]]:
-    schema = plan.request.schema
-    key, tree, names = getter(schema.key_path), schema.codec.tree, (schema.key_field.stored,)
-    return [(key(tree(one[0], names)), one) for one in execute.records(storage, plan)]

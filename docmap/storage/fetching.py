@@ -66,8 +66,7 @@ def _segments(name: Any) -> tuple[str, ...]:
 def _branch(schema: Schema, path: tuple[str, ...], where: Where) -> Branch:
     places: dict[str, list[Any]] = {}
     for place in reference_places(schema.root):
-        assert place.type.target is not None  # noqa: S101 - for type checkers
-        places.setdefault(place.dotted, []).append(place.type.target())
+        places.setdefault(place.dotted, []).append(place.target)
     for length in range(1, len(path) + 1):
         targets = places.get(".".join(path[:length]))
         if targets is None:

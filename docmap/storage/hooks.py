@@ -18,7 +18,7 @@ from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery, Record
 from docmap.query.groups import Row
 from docmap.query.managers import LookupManager
 from docmap.query.order import OrderTerm
-from docmap.query.paths import Path, getter
+from docmap.query.paths import Path
 from docmap.schema.converters import ConverterManager, converters
 from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.rewrite import Rewriter
@@ -137,8 +137,7 @@ class Hooks:
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
         """The record of a key, or None."""
-        get, tree, names = getter(schema.key_path), schema.codec.tree, (schema.key_field.stored,)
-        return next((r for r in self._scan(schema) if get(tree(r[0], names)) == key), None)
+        return next((one for one in self._scan(schema) if schema.key_of(one[0]) == key), None)
 
     def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
         """The records of those keys that exist, by key."""
@@ -267,9 +266,8 @@ class Hooks:
 
     def _delete_matching(self, schema: Schema, condition: Any) -> int:
         """Delete the records that match a native condition; how many there were."""
-        key, tree, names = getter(schema.key_path), schema.codec.tree, (schema.key_field.stored,)
-        found = list(self._find(schema, NativeQuery(condition)))
-        return self._delete_keys(schema, [(key(tree(data, names)), rev) for data, rev in found])
+        found = self._find(schema, NativeQuery(condition))
+        return self._delete_keys(schema, [(schema.key_of(data), rev) for data, rev in found])
 
     def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int:
         """Delete those of the records that still have the revision given; how many there were."""
@@ -347,9 +345,8 @@ class Hooks:
         ]
         if not wanted:
             return
-        get, names = getter(schema.key_path), (schema.key_field.stored,)
         for other, _ in self._scan(schema):
-            if get(schema.codec.tree(other, names)) == key:
+            if schema.key_of(other) == key:
                 continue
             for tree, index, entries in wanted:
                 if entries & index_entries(index, tree(other)):

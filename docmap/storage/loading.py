@@ -14,7 +14,6 @@ from pydantic_core import SchemaValidator
 
 from docmap.errors import InvalidModel, InvalidRecord
 from docmap.plan.engine import Record
-from docmap.query.paths import getter
 from docmap.schema.events import LOADED
 from docmap.schema.schema import Schema, untyped
 from docmap.storage.firing import fire, hooked
@@ -123,8 +122,7 @@ def locate(
     """Note where the record is that does not fit: its key is in storage though not in a message."""
     error.engine = storage.scheme
     with suppress(InvalidRecord):  # it may not even be JSON
-        tree = schema.codec.tree(data, (schema.key_field.stored,))
-        error.key = getter(schema.key_path)(tree)
+        error.key = schema.key_of(data)
 
 
 def _validated(schema: Schema, document: Any) -> Any:

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from docmap.errors import DuplicateKey, InvalidModel, InvalidValue, StaleDocument
-from docmap.query.paths import getter
 from docmap.schema.filters import check_where
 from docmap.schema.moments import NO_MOMENTS
 from docmap.schema.schema import Schema
@@ -71,8 +70,7 @@ def _check_same_key(schema: Schema, document: Any, key: Any) -> None:
     data = state.data.encode() if isinstance(state.data, str) else state.data
     if type(key) is str and mark in data:
         return  # as good as certain, and much cheaper than to read the record
-    before = schema.codec.tree(data, (schema.key_field.stored,))
-    if getter(schema.key_path)(before) != key:
+    if schema.key_of(data) != key:
         raise StaleDocument(
             f"{schema.name}.{schema.key} was changed since the document was loaded, and a key "
             "does not change: insert a copy with the new key and delete the old document",
@@ -96,7 +94,16 @@ def save_document(
 
     `like` is a record whose fields unknown to the class the new one gets too.
     """
-    schema = schema_of(type(document))
+    return _save(storage, schema_of(type(document)), document, expected, like)
+
+
+def _save(
+    storage: BaseStorageAdapter,
+    schema: Schema,
+    document: Any,
+    expected: int,
+    like: bytes | str | None = None,
+) -> Any:
     with settled(storage, schema, expected):
         write = prepare(storage, schema, document, expected)
         if like is not None:
@@ -165,15 +172,7 @@ def save_data(storage: BaseStorageAdapter, model: Any, data: Any, primary_key: A
     document = build(schema, values)
     if primary_key is not None and schema.model is not None:
         document.__dict__[schema.key] = values[schema.key]  # whatever the data has under an alias
-    expected = NEW if primary_key is None else ANY
-    with settled(storage, schema, expected):
-        write = prepare(storage, schema, document, expected)
-        storage.prepare_collection(schema)
-        _check_seen(storage, schema, write)
-        revision = save_over_expired(storage, schema, write)
-        stored(storage, schema, document, revision, write)
-    after_write(storage, schema, document, write.event)
-    return write.key
+    return _save(storage, schema, document, NEW if primary_key is None else ANY)
 
 
 def starting_values(schema: Schema, conditions: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from docmap.plan import execute
 from docmap.plan.engine import Record
 from docmap.plan.plan import Request, make, with_key
 from docmap.query.nodes import FALSE, TRUE, Compare, Node, conjunction, negation
-from docmap.query.paths import Path, getter
+from docmap.query.paths import Path
 from docmap.schema.schema import Schema
 from docmap.schema.stamps import VERSION, WHOLE
 from docmap.storage.journal import operation
@@ -147,7 +147,6 @@ class _Run:
         self._size = size
         self._dry = dry
         self._told = told or (lambda _: None)
-        self._key = getter(schema.key_path)
         self._upgraded = 0
         self._failed: dict[Any, DocmapError | None] = {}
 
@@ -187,12 +186,8 @@ class _Run:
             if not batch:
                 return
             yield batch
-            last = self._key_of(batch[-1])
+            last = schema.key_of(batch[-1][0])
             after = Compare(schema.key_path, "gt", last, schema.key_field.type)
-
-    def _key_of(self, record: Record) -> Any:
-        names = (self._schema.key_field.stored,)
-        return self._key(self._schema.codec.tree(record[0], names))
 
     def _batch(self, batch: list[Record]) -> None:
         prepared: list[tuple[Schema, Write]] = []
@@ -210,7 +205,7 @@ class _Run:
     def _prepared(self, record: Record) -> tuple[Schema, Write] | None:
         """The schema of the record's class and what to write; None if it cannot be upgraded."""
         data, revision = record
-        key = self._key_of(record)
+        key = self._schema.key_of(data)
         try:
             member, current = self._schema.resolve(data)
             document = member.codec.decode(current)

@@ -14,7 +14,6 @@ from docmap.errors import ChangesLost, InvalidConfig, InvalidQuery
 from docmap.plan.engine import Record
 from docmap.query.evaluate import matches
 from docmap.query.nodes import Node, conjunction
-from docmap.query.paths import getter
 from docmap.schema.schema import Schema
 from docmap.storage.loading import load_record
 
@@ -94,7 +93,6 @@ class Watch(Generic[T]):
         self._fetched: deque[Logged] = deque()
         self._turn = threading.Lock()
         self._closed = False
-        self._key = getter(schema.key_path)
 
     @property
     def token(self) -> str:
@@ -148,7 +146,7 @@ class Watch(Generic[T]):
 
     def _change(self, logged: Logged) -> ChangeEvent[T]:
         schema, (data, _) = self._schema, logged.record
-        key = self._key(schema.codec.tree(data, (schema.key_field.stored,)))
+        key = schema.key_of(data)
         document = None
         if logged.kind != "delete":
             document = load_record(schema, self._storage, logged.record)
