@@ -32,6 +32,10 @@ DocmapError
     └── ForeignStore                     the file belongs to another program or a newer docmap
 ```
 
+A class stands for what a program would do about it, and not for where it comes from: choose another
+key, load anew, run it again, declare it otherwise, call somebody. What calls for the same is one
+class with other attributes.
+
 Every error says who cannot do what, where, and what to do instead. What a program may need is in
 attributes (see `DocmapError`), never only in the text. Messages hold no stored values, keys or
 credentials unless the environment variable `DOCMAP_DEBUG` is `1`.

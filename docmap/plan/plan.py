@@ -87,6 +87,18 @@ def _parts(request: Request, ask: Ask) -> tuple[NativeQuery, ...]:
     )
 
 
+def slice_within(
+    offset: int, limit: int | None, start: int, stop: int | None
+) -> tuple[int, int | None]:
+    """Offset and limit of a slice of what another slice leaves."""
+    if stop is not None:
+        wanted = max(0, stop - start)
+        limit = wanted if limit is None else min(wanted, max(0, limit - start))
+    elif limit is not None:
+        limit = max(0, limit - start)
+    return offset + start, limit
+
+
 def with_key(schema: Schema, terms: tuple[OrderTerm, ...]) -> tuple[OrderTerm, ...]:
     """The order made total: the key last, in the direction of the term before it."""
     key = schema.key_path

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import PydanticUndefinedAnnotation
 
 from docmap.errors import InvalidModel
+from docmap.schema.marks import marks_of
 from docmap.schema.reference_places import Place, reference_places
 from docmap.schema.registry import DECLARATION, belongs, known
 from docmap.schema.schema import Schema
@@ -160,7 +161,5 @@ def _parts(kind: FieldType, wire: Any) -> Iterator[tuple[Any, FieldType, Any]]:
 def _fits(option: FieldType, wire: Any) -> bool:
     """True if a stored value may be of this member of a union."""
     if option.kind == "model":
-        return isinstance(wire, dict) and all(
-            entry.stored in wire for entry in option.fields.values() if entry.required
-        )
+        return isinstance(wire, dict) and marks_of(option).fit(wire)
     return isinstance(wire, dict if option.kind == "dict" else list)

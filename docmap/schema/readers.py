@@ -6,11 +6,10 @@ type, and never fail on it.
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
 from typing import Any
 
+from docmap.schema.marks import Marks
 from docmap.schema.types import LISTS, FieldType
 from docmap.schema.wire import (
     ESCAPE,
@@ -175,20 +174,7 @@ class _Object:
         self.read = read
         self.any_fields = kind.kind == "dict"
         self.known = {entry.stored for entry in kind.fields.values()}
-        self.required = {entry.stored for entry in kind.fields.values() if entry.required}
-        self.literals = {
-            entry.stored: [
-                value.value if isinstance(value, Enum) else value
-                for value in typing.get_args(entry.type.annotation)
-            ]
-            for entry in kind.fields.values()
-            if typing.get_origin(entry.type.annotation) is typing.Literal
-        }
-
-    def fits(self, wire: Mapping[str, Any]) -> bool:
-        return self.required <= wire.keys() and all(
-            wire[name] in allowed for name, allowed in self.literals.items() if name in wire
-        )
+        self.fits = Marks(kind).fit
 
     def unknown(self, wire: Mapping[str, Any]) -> int:
         return len(wire) + 1 if self.any_fields else len(wire.keys() - self.known)

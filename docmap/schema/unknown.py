@@ -9,13 +9,12 @@ elements are written as were stored, one that was changed is the one at its inde
 from __future__ import annotations
 
 import json
-import typing
 from collections import defaultdict
 from collections.abc import Iterator
-from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from docmap.schema.marks import marks_of
 from docmap.schema.types import LISTS, FieldType
 from docmap.schema.wire import TAGS
 
@@ -159,30 +158,6 @@ def _member(kind: FieldType, wire: dict[str, Any]) -> FieldType | None:
     """The member of a union that an object is of; None where more than one could be it."""
     if len(wire) == 1 and wire.keys() <= TAGS:
         return None
-    found = [option for option, marks in _marks(kind) if marks.fit(wire)]
+    objects = (option for option in kind.options if option.kind in {"dict", "model"})
+    found = [option for option in objects if marks_of(option).fit(wire)]
     return found[0] if len(found) == 1 else None
-
-
-class _Marks:
-    """What the objects of one member of a union have."""
-
-    def __init__(self, kind: FieldType) -> None:
-        self._required = {entry.stored for entry in kind.fields.values() if entry.required}
-        self._literals = {
-            entry.stored: [
-                value.value if isinstance(value, Enum) else value
-                for value in typing.get_args(entry.type.annotation)
-            ]
-            for entry in kind.fields.values()
-            if typing.get_origin(entry.type.annotation) is typing.Literal
-        }
-
-    def fit(self, wire: dict[str, Any]) -> bool:
-        return self._required <= wire.keys() and all(
-            wire[name] in allowed for name, allowed in self._literals.items() if name in wire
-        )
-
-
-@lru_cache(maxsize=512)
-def _marks(kind: FieldType) -> tuple[tuple[FieldType, _Marks], ...]:
-    return tuple((o, _Marks(o)) for o in kind.options if o.kind in {"dict", "model"})

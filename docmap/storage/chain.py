@@ -10,7 +10,7 @@ from docmap.errors import (
     InvalidQuery,
     InvalidRecord,
 )
-from docmap.plan.plan import Request, with_key
+from docmap.plan.plan import Request, slice_within, with_key
 from docmap.query.conditions import Condition, all_of
 from docmap.query.nodes import Node, conjunction, negation
 from docmap.query.order import OrderTerm
@@ -187,15 +187,8 @@ class BaseQueryAdapter(Generic[T]):
 
     def _sliced(self, start: int, stop: int | None) -> Self:
         held = self._request
-        limit = held.limit
-        if stop is not None:
-            wanted = max(0, stop - start)
-            limit = wanted if limit is None else min(wanted, max(0, limit - start))
-        elif limit is not None:
-            limit = max(0, limit - start)
-        return self._with(
-            order=with_key(held.schema, held.order), offset=held.offset + start, limit=limit
-        )
+        offset, limit = slice_within(held.offset, held.limit, start, stop)
+        return self._with(order=with_key(held.schema, held.order), offset=offset, limit=limit)
 
     def _unsliced(self, method: str, instead: str = "") -> None:
         """Refuse a method after a slice; `instead` is the way out if it is not the other order."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from docmap.errors import DocmapError, InvalidQuery
 from docmap.plan.explain import Explanation
-from docmap.plan.plan import Request, with_key
+from docmap.plan.plan import Request, slice_within, with_key
 from docmap.query.aggregates import Aggregate, Grouping
 from docmap.query.conditions import Condition, all_of
 from docmap.query.evaluate import predicate, sorted_by
@@ -188,13 +188,8 @@ class GroupedQuery:
             raise
 
     def _sliced(self, start: int, stop: int | None) -> Self:
-        limit = self._limit
-        if stop is not None:
-            wanted = max(0, stop - start)
-            limit = wanted if limit is None else min(wanted, max(0, limit - start))
-        elif limit is not None:
-            limit = max(0, limit - start)
-        return self._with(_offset=self._offset + start, _limit=limit)
+        offset, limit = slice_within(self._offset, self._limit, start, stop)
+        return self._with(_offset=offset, _limit=limit)
 
     def _unsliced(self, method: str) -> None:
         if self._offset or self._limit is not None:

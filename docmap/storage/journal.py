@@ -90,6 +90,10 @@ class Listeners:
 everywhere = Listeners()
 
 
+def _listened_to(storage: Lifecycle) -> bool:
+    return bool(everywhere.all or storage.listeners.all)
+
+
 def on_command(listener: Listener, /) -> Callable[[], None]:
     """Call `listener` with a Command after each operation of every storage; gives what ends that.
 
@@ -142,7 +146,7 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
         self._name = name
 
     def __enter__(self) -> Self:
-        self._timed = bool(everywhere.all or self._storage.listeners.all)
+        self._timed = _listened_to(self._storage)
         if self._timed:
             self._outer, running.tally = running.tally, self
         self._start = perf_counter()
@@ -169,7 +173,7 @@ def report(
     large = tally.seconds * _SCANNED_AT_MOST >= storage.scan_documents
     if plan is not None and large and storage.is_open:
         _warn_of_scan(storage, plan)
-    if everywhere.all or storage.listeners.all:
+    if _listened_to(storage):
         _tell(storage, collection, name, tally, plan)
     level = logging.WARNING if slow else logging.DEBUG
     if logger.isEnabledFor(level):
@@ -225,7 +229,7 @@ class attending:  # noqa: N801 - as operation
     __slots__ = ("_outer", "_tally", "_timed")
 
     def __init__(self, storage: Lifecycle, tally: Tally) -> None:
-        self._timed = bool(everywhere.all or storage.listeners.all)
+        self._timed = _listened_to(storage)
         self._tally = tally
 
     def __enter__(self) -> None:

@@ -72,13 +72,6 @@ class Lifecycle(Hooks):
     def __exit__(self, *exception: object) -> None:
         self.disconnect()
 
-    def clear(self) -> None:
-        """Remove all data of the storage, and set the counters of keys back."""
-        self.check_open()
-        with self._mutex:
-            self._ensured.clear()
-            self._clear()
-
     def sync(self) -> None:
         """Make everything that was acknowledged durable."""
         self.check_open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -44,6 +44,28 @@ class Invoice(Document):
 class Log(Document):
     member: Ref[Member]
     team: Annotated[Ref[Team] | None, OnDelete("ignore")] = None
+
+
+class Mail(Document):
+    text: str = ""
+
+
+class Call(Document):
+    text: str = ""
+
+
+class OfMail(BaseModel):
+    kind: Literal["mail"] = "mail"
+    of: Annotated[Ref[Mail], OnDelete("cascade")]
+
+
+class OfCall(BaseModel):
+    kind: Literal["call"] = "call"
+    of: Annotated[Ref[Call], OnDelete("deny")]
+
+
+class Answer(Document):
+    to: OfMail | OfCall
 
 
 Delete = Callable[[BaseStorageAdapter, Document], Any]
@@ -376,3 +398,14 @@ class TestDeclaring:
         db.insert(Leaf(tag=tag))
         db.delete(tag)
         assert db.find(Leaf).count() == 0
+
+
+def test_members_of_a_union_are_told_apart_by_their_literals(db: BaseStorageAdapter) -> None:
+    db.insert(Mail(id="1"))
+    db.insert(Call(id="1"))
+    answer = Answer(to=OfCall(of=Ref[Call]("1")))
+    db.insert(answer)
+    assert db.delete(Mail, "1")
+    assert db.get(Answer, answer.id).to.of.key == "1"
+    with pytest.raises(ReferencedDocument, match="1 of Answer in to.of"):
+        db.delete(Call, "1")

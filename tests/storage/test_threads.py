@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 
-from docmap import Document, DuplicateKey, Indexed
+from docmap import Document, DuplicateKey, Indexed, connect
 from docmap.query.nodes import Compare
 from docmap.schema.family import Family
 from docmap.schema.schema import Schema
@@ -37,6 +39,22 @@ def test_a_collection_cleared_before_the_first_write_keeps_its_indexes() -> None
         storage.insert(Member(email="a"))
         with pytest.raises(DuplicateKey):
             storage.insert(Member(email="a"))
+
+
+def test_a_clear_that_waits_for_a_transaction_holds_nobody_up(tmp_path: Path) -> None:
+    with connect(f"sqlite:///{tmp_path}/file.db", timeout=60) as storage:
+        storage.insert(Member(id="1", email="a"))
+        waiting, found = threading.Thread(target=storage.clear), list[Member]()
+        reading = threading.Thread(target=lambda: found.extend(storage.find(Member)), daemon=True)
+        with storage.transaction():
+            storage.insert(Member(email="b"))
+            waiting.start()
+            waiting.join(0.1)
+            reading.start()
+            reading.join(10)
+            assert [member.id for member in found] == ["1"]
+        waiting.join()
+        assert storage.find(Member).count() == 0
 
 
 class _Joining:
