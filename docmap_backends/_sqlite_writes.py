@@ -20,7 +20,7 @@ from docmap.errors import (
 from docmap.plan.engine import Record
 from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
-from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale
+from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale, taken
 from docmap.values import INT_MAX
 from docmap_backends._sql import table_name
 from docmap_backends._sqlite_foreign import is_storable, mark_of
@@ -157,7 +157,13 @@ class SQLiteWriting(SQLiteGrouping):
         stored = None if write.expected == NEW else self._get(schema, write.key)
         if stored is None and write.expected in {NEW, ANY}:
             (row,) = self._rows(connection, table, schema, (write,))
-            insert(connection, table, schema, (row,))
+            try:
+                insert(connection, table, schema, (row,))
+            except sqlite3.IntegrityError:
+                # SQLite tells of any constraint that is broken; the key comes first.
+                if connection.in_transaction and self._get(schema, write.key) is not None:
+                    raise taken(schema) from None
+                raise
             self._count_up(connection, schema, (write.key,))
             return int(row[1])
         revision = self.checked_revision(schema, write, stored)
