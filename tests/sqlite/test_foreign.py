@@ -30,6 +30,7 @@ from docmap import (
     Stored,
     connect,
 )
+from docmap.schema.schema import untyped
 from docmap.storage.loading import state_of
 from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT
 
@@ -140,6 +141,7 @@ def as_in_memory(storage: BaseStorageAdapter) -> list[Any]:
     """The same of the reference, over the documents that the storage gives."""
     with connect("memory://") as memory:
         schema = Order.__docmap_schema__
+        memory._ensure(untyped(schema.collection))  # without the unique index, as for foreign rows
         for key in [one["id"] for one in storage.find("Orders").raw()]:
             record = storage._get(schema, key)
             assert record is not None
