@@ -203,9 +203,8 @@ class Hooks:
         """
         changed: list[Write] = []
         touched = any(
-            index.unique
-            and (names is None or any(term.path.segments[0] in names for term in index.terms))
-            for index in schema.indexes
+            names is None or any(term.path.segments[0] in names for term in index.terms)
+            for _, index in _unique_indexes(schema)
         )
         with self._mutex:
             for position, write in enumerate(writes):
@@ -339,9 +338,7 @@ class Hooks:
     def _check_unique(self, schema: Schema, key: Any, data: bytes) -> None:
         wanted = [
             (one.codec.tree, index, index_entries(index, one.codec.tree(data)))
-            for one in (schema, *schema.relatives)
-            for index in one.indexes
-            if index.unique
+            for one, index in _unique_indexes(schema)
         ]
         if not wanted:
             return
@@ -356,3 +353,9 @@ class Hooks:
         return Unsupported(
             f"the adapter {type(self).__name__} has no hook for {what}", engine=self.scheme
         )
+
+
+def _unique_indexes(schema: Schema) -> Iterator[tuple[Schema, BoundIndex]]:
+    """The unique indexes of a collection, each with the class that declares it."""
+    for one in (schema, *schema.relatives):
+        yield from ((one, index) for index in one.indexes if index.unique)

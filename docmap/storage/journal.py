@@ -14,7 +14,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
-from docmap.errors import DocmapError
+from docmap.errors import DocmapError, StorageError
 
 if TYPE_CHECKING:
     from docmap.plan.plan import Plan
@@ -305,7 +305,10 @@ def _warn_of_scan(storage: Lifecycle, plan: Plan) -> None:
     shape = (plan.request.schema.collection, _shape(plan))
     if shape in storage.scans_seen or not logger.isEnabledFor(logging.WARNING):
         return
-    own = storage._explain(plan.request.schema, plan.native)
+    try:
+        own = storage._explain(plan.request.schema, plan.native)
+    except StorageError:
+        return  # the query is done: it does not fail for want of a warning
     if own.scan and own.documents < storage.scan_documents:
         return  # it may have grown when the query is made again
     storage.scans_seen.add(shape)

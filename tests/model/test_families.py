@@ -216,6 +216,14 @@ class TestIndexes:
         with pytest.raises(DuplicateKey):
             Truck(name="other", plate="A").save(db)
 
+    def test_an_update_of_another_class_obeys_it(
+        self, db: BaseStorageAdapter, fleet: list[Vehicle]
+    ) -> None:
+        db.insert(Truck(name="other", plate="B"))
+        with pytest.raises(DuplicateKey):
+            db.find(Truck, name="other").update(plate="A")
+        assert db.find(Truck, name="other").one().plate == "B"
+
     def test_a_branch_is_found_by_an_index(self, full: BaseStorageAdapter) -> None:
         full.save_many([Car(name=str(i), doors=i) for i in range(9)])
         full.save_many([Truck(name=str(i)) for i in range(9)])

@@ -17,6 +17,7 @@ from docmap import (
     Document,
     DuplicateKey,
     Index,
+    NotConnected,
     Q,
     connect,
     path,
@@ -49,6 +50,13 @@ class Slow(Bare):
     def _explain(self, schema: Schema, query: Any) -> EnginePlan:
         self.calls["explain"] += 1
         return EnginePlan(scan=not self.indexed, documents=self.size)
+
+
+class Unexplained(Slow):
+    """An engine that is closed by others between a query and the question how it was run."""
+
+    def _explain(self, schema: Schema, query: Any) -> EnginePlan:
+        raise NotConnected("closed meanwhile", engine=self.scheme)
 
 
 @pytest.fixture
@@ -253,6 +261,12 @@ class TestScans:
             next(stream)
         stream.close()  # type: ignore[attr-defined]
         assert db.calls["explain"] == 0
+
+    def test_no_query_fails_for_want_of_a_warning(self, log: pytest.LogCaptureFixture) -> None:
+        with Unexplained() as db:
+            db.insert(Note(id="a"))
+            assert [note.id for note in db.find(Note)] == ["a"]
+            assert lines(log, logging.WARNING) == []
 
 
 class TestSecrets:
