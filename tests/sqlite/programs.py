@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -138,13 +139,20 @@ def insert(file: str, name: str, count: str) -> None:
             tell(note(f"{name}-{number}", number).save(db))
 
 
-def raise_counter(file: str, times: str) -> None:
-    """Load, modify, save, again if somebody else was faster; tell how often that was."""
-    again = 0
+def raise_counter(file: str, times: str, programs: str) -> None:
+    """Load, modify, save, again if somebody else was faster; tell how often that was.
+
+    All programs load before the first of them saves, so that one is faster than the others.
+    """
+    again, loaded = 0, Path(f"{file}.{os.getpid()}.loaded")
     with connect(f"sqlite:///{file}?timeout=30") as db:
         for _ in range(int(times)):
             while True:
                 counter = db.get(Counter, "it")
+                if not loaded.exists():
+                    loaded.touch()
+                    while len([*loaded.parent.glob("*.loaded")]) < int(programs):
+                        time.sleep(0.005)
                 counter.value += 1
                 try:
                     counter.save()

@@ -311,9 +311,9 @@ def test_a_newer_revision_refuses_the_save(file: Path, opened: Open, *, long_run
     times = 200 if long_run else 40
     db = opened()
     Counter(id="it").save(db)
-    refused = run_all([start("raise_counter", file, times) for _ in range(4)])
+    refused = run_all([start("raise_counter", file, times, 4) for _ in range(4)])
     assert db.get(Counter, "it").value == 4 * times
-    assert sum(again for (again,) in refused) > 0
+    assert sum(again for (again,) in refused) >= 3
 
 
 def test_get_or_create_creates_once(file: Path, opened: Open) -> None:
