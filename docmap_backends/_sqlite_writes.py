@@ -23,6 +23,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale, taken
 from docmap.values import INT_MAX
 from docmap_backends._sql import table_name
+from docmap_backends._sqlite_causes import first_cause
 from docmap_backends._sqlite_foreign import is_storable, mark_of
 from docmap_backends._sqlite_grouping import SQLiteGrouping
 from docmap_backends._sqlite_indexes import broken_index, create_index, insert
@@ -95,7 +96,7 @@ class SQLiteWriting(SQLiteGrouping):
 
     def _save(self, schema: Schema, write: Write) -> int:
         with self._writing(schema) as connection:
-            return self._store(connection, schema, write)
+            return self._stored(connection, schema, write)
 
     def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         if all(write.expected == NEW for write in writes):
@@ -120,7 +121,7 @@ class SQLiteWriting(SQLiteGrouping):
             for write in writes:
                 try:
                     with self._writing(schema):
-                        revisions.append(self._store(connection, schema, write))
+                        revisions.append(self._stored(connection, schema, write))
                 except DocmapError as error:
                     if not connection.in_transaction:
                         error.done = 0
@@ -144,12 +145,24 @@ class SQLiteWriting(SQLiteGrouping):
             for write in writes:
                 try:
                     with self._writing(schema):
-                        results.append(self._store(connection, schema, write))
+                        results.append(self._stored(connection, schema, write))
                 except StorageError:
                     raise
                 except DocmapError as error:
                     results.append(error)
         return results
+
+    def _stored(self, connection: sqlite3.Connection, schema: Schema, write: Write) -> int:
+        try:
+            return self._store(connection, schema, write)
+        except sqlite3.IntegrityError as error:
+            found = self._broken(schema, error)
+            if found is None or not connection.in_transaction:
+                raise
+            # SQLite tells of any constraint that is broken; the key comes first.
+            if write.expected == NEW and self._get(schema, write.key) is not None:
+                raise taken(schema) from error
+            raise first_cause(self, schema, write.key, write.data, found) from error
 
     def _store(self, connection: sqlite3.Connection, schema: Schema, write: Write) -> int:
         table = self._writable(connection, schema)
@@ -157,13 +170,7 @@ class SQLiteWriting(SQLiteGrouping):
         stored = None if write.expected == NEW else self._get(schema, write.key)
         if stored is None and write.expected in {NEW, ANY}:
             (row,) = self._rows(connection, table, schema, (write,))
-            try:
-                insert(connection, table, schema, (row,))
-            except sqlite3.IntegrityError:
-                # SQLite tells of any constraint that is broken; the key comes first.
-                if connection.in_transaction and self._get(schema, write.key) is not None:
-                    raise taken(schema) from None
-                raise
+            insert(connection, table, schema, (row,))
             self._count_up(connection, schema, (write.key,))
             return int(row[1])
         revision = self.checked_revision(schema, write, stored)
@@ -236,8 +243,12 @@ class SQLiteWriting(SQLiteGrouping):
                 with self._writing(schema):
                     connection.executemany(statement, rows)
             except DuplicateKey as error:
-                error.key = self._first_duplicate(connection, statement, schema, writes, rows)
-                raise
+                first = self._first_duplicate(connection, statement, schema, writes, rows)
+                if first is None:
+                    raise
+                broken = first_cause(self, schema, first.key, first.data, error)
+                broken.key = first.key
+                raise broken from error.__cause__
             self._look_again(table)
         return []  # nobody else writes between the reading and this
 
@@ -268,14 +279,14 @@ class SQLiteWriting(SQLiteGrouping):
         schema: Schema,
         writes: Sequence[Write],
         rows: Sequence[tuple[Any, ...]],
-    ) -> Any:
-        """The key of the first of the rows whose values are taken."""
+    ) -> Write | None:
+        """The first of the rows whose values are taken."""
         for write, row in zip(writes, rows, strict=True):
             try:
                 with self._writing(schema):
                     connection.execute(statement, row)
             except DuplicateKey:
-                return write.key
+                return write
         return None
 
     def _writable(self, connection: sqlite3.Connection, schema: Schema) -> Table:
@@ -338,12 +349,14 @@ class SQLiteWriting(SQLiteGrouping):
             with self._connections.writing() as connection:
                 yield connection
         except sqlite3.IntegrityError as error:
-            broken = broken_index(
-                schema, table_name(schema.collection), error, lambda: self._definitions(schema)
-            )
+            broken = self._broken(schema, error)
             if broken is None:
                 self._connections.fail(error)
             raise broken from error
+
+    def _broken(self, schema: Schema, error: sqlite3.IntegrityError) -> DuplicateKey | None:
+        name = table_name(schema.collection)
+        return broken_index(schema, name, error, lambda: self._definitions(schema))
 
 
 def _kept(schema: Schema, stored: Record, write: Write) -> bytes:

@@ -89,6 +89,14 @@ class Rewriter:
             for path in paths
         )
         """It changes what an index holds."""
+        self.unique = any(
+            _related(path, term.path)
+            for index in schema.indexes
+            if index.unique
+            for term in index.terms
+            for path in paths
+        )
+        """It changes what a unique index holds."""
         self.narrow = schema.where is not None and _touches(paths, roots(schema.where))
         """It changes what the condition of the class is about."""
 

@@ -342,12 +342,16 @@ class Hooks:
         ]
         if not wanted:
             return
+        broken: set[int] = set()
         for other, _ in self._scan(schema):
-            if schema.key_of(other) == key:
-                continue
-            for tree, index, entries in wanted:
-                if entries & index_entries(index, tree(other)):
-                    raise not_unique(schema, index)
+            if schema.key_of(other) != key:
+                broken.update(
+                    position
+                    for position, (tree, index, entries) in enumerate(wanted)
+                    if position not in broken and entries & index_entries(index, tree(other))
+                )
+        if broken:  # several may be: the first that is declared is named
+            raise not_unique(schema, wanted[min(broken)][1])
 
     def _lacks(self, what: str) -> Unsupported:
         return Unsupported(

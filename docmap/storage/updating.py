@@ -12,6 +12,7 @@ from docmap.plan.plan import Plan
 from docmap.query.evaluate import matches, roots
 from docmap.query.nodes import Node
 from docmap.schema.rewrite import Rewriter
+from docmap.storage.expiring import remove_expired
 from docmap.storage.firing import hooked
 from docmap.storage.loading import collection_suspended, load_record
 from docmap.storage.update_hooks import Watch
@@ -34,6 +35,7 @@ def update_matching(
     request = plan.request
     if request.empty:
         return 0
+    clear_the_way(storage, rewriter, watch)
     natively = plan.residual is None and not watch.active and not rewriter.narrow
     if natively and not has_outdated(storage, request):
         done = storage._update_matching(request.schema, plan.native.condition, rewriter)
@@ -42,6 +44,12 @@ def update_matching(
     with collection_suspended:
         found = execute.records(storage, plan)
         return _update(storage, rewriter, found, request.whole, watch)
+
+
+def clear_the_way(storage: BaseStorageAdapter, rewriter: Rewriter, watch: Watch) -> None:
+    """Remove what has expired if an update could meet its unique values, as a save would."""
+    if rewriter.schema.expiry is not None and (rewriter.unique or watch.active):
+        remove_expired(storage, rewriter.schema)
 
 
 def reason(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter) -> str:
@@ -135,6 +143,7 @@ def update_first(
     storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, watch: Watch, *, new: bool
 ) -> Record | None:
     """Update the first match of a plan; its record after the update, or before; None if empty."""
+    clear_the_way(storage, rewriter, watch)
     while (record := next(iter(execute.records(storage, plan)), None)) is not None:
         writes, failure = _prepared(rewriter, [record], watch)
         if failure is not None:

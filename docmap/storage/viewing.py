@@ -18,6 +18,7 @@ from docmap.storage.loading import (
     locate,
     schema_of,
 )
+from docmap.storage.view_scopes import seen_through
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -83,9 +84,11 @@ class _DocumentViewing(Viewing):
     def __init__(self, schema: Schema, view: View, target: Schema) -> None:
         super().__init__(schema, view)
         self._target = target
+        self.scope()  # refused at once where it cannot be asked
 
     def scope(self) -> Node:
-        return self._target.scope()
+        scope = self._target.scope()
+        return scope if scope is TRUE else seen_through(self._schema, self._target, scope)
 
     def one(self, storage: BaseStorageAdapter, record: Record) -> Any:
         return load_record(self._target, storage, record)

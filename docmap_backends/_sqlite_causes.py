@@ -1,0 +1,61 @@
+"""Which constraint a refused row broke first, where it breaks several.
+
+SQLite names the one that it happened to check first. On every engine it is the key, and then the
+unique indexes of the class as they are declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from docmap.errors import DuplicateKey
+from docmap.plan import execute
+from docmap.plan.plan import Request, make
+from docmap.query.nodes import Compare, Node, conjunction, disjunction
+from docmap.query.paths import getter
+from docmap.schema.indexes import BoundIndex
+from docmap.schema.schema import Schema
+from docmap.storage.writes import not_unique
+
+if TYPE_CHECKING:
+    from docmap.storage import BaseStorageAdapter
+
+
+def first_cause(
+    storage: BaseStorageAdapter, schema: Schema, key: Any, data: bytes, found: DuplicateKey
+) -> DuplicateKey:
+    """The error of the first index in which a document's values are taken, `found` or another."""
+    unique = [index for index in schema.indexes if index.unique]
+    if len(unique) < 2 or found.index is None:
+        return found
+    tree = schema.codec.tree(data)
+    for index in unique:
+        if index.name == found.index:
+            return found
+        condition = _taken(index, tree)
+        if condition is None:
+            continue
+        others = execute.records(storage, make(storage, Request(schema, condition)))
+        if any(schema.key_of(other) != key for other, _ in others):
+            return not_unique(schema, index)
+    return found
+
+
+def _taken(index: BoundIndex, tree: Any) -> Node | None:
+    """The condition of documents that have an entry in common; None if there is no entry."""
+    parts = []
+    for term in index.terms:
+        held = getter(term.path)(tree)
+        values = list(_values(held, elements=term.elements))
+        if not values:
+            return None
+        lookup = "contains" if term.elements and isinstance(held, list) else "equals"
+        parts.append(disjunction(*(Compare(term.path, lookup, v, term.type) for v in values)))
+    return conjunction(*parts)
+
+
+def _values(held: Any, *, elements: bool) -> Iterator[Any]:
+    for value in held if elements and isinstance(held, list) else [held]:
+        if value is not None:
+            yield value
