@@ -17,9 +17,12 @@ from docmap.query.paths import getter
 from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
 from docmap.storage.writes import not_unique
+from docmap.values import order_key
 
 if TYPE_CHECKING:
     from docmap.storage import BaseStorageAdapter
+
+_NOTHING = (0,)  # null and missing: those never collide
 
 
 def first_cause(
@@ -57,5 +60,5 @@ def _taken(index: BoundIndex, tree: Any) -> Node | None:
 
 def _values(held: Any, *, elements: bool) -> Iterator[Any]:
     for value in held if elements and isinstance(held, list) else [held]:
-        if value is not None:
+        if order_key(value) != _NOTHING:
             yield value
