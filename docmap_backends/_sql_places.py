@@ -161,8 +161,3 @@ def reachable(segments: tuple[Any, ...]) -> bool:
 def element_source(alias: str, depth: int) -> Source:
     """The source of conditions on one element of a list."""
     return Source(_json_of(alias), f"{alias}.value", f"{alias}.type", depth)
-
-
-def parameter(kind: FieldType, wire: Any) -> Any:
-    """The JSON form of an operand as SQLite binds it."""
-    return int(wire) if isinstance(wire, bool) else wire

@@ -80,7 +80,7 @@ def _create_elements(
     remove = f"DELETE FROM {side} WHERE ({entry}) IN ({old});"
     add = f"INSERT OR IGNORE INTO {side} {new};"
     if index.unique:
-        add = _conflict(index, name, new, stored) + add
+        add = _conflict(index, new, stored) + add
     watched, moved = _watched(index)
     foreign = "ifnull(NEW.own,-1)<0"
     for event, of, when, body in (
@@ -104,7 +104,7 @@ def _create_elements(
             raise not_unique(schema, index)
 
 
-def _conflict(index: BoundIndex, table: str, new: str, stored: str) -> str:
+def _conflict(index: BoundIndex, new: str, stored: str) -> str:
     """Refuses an element that another document has.
 
     No constraint of the table does it: OR REPLACE in another program's statement would reach it,

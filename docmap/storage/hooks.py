@@ -57,11 +57,14 @@ class Hooks:
     """The isolation of its transactions in SQL's words; empty where it has none."""
 
     slow_seconds: float = 1.0
+    """An operation that takes so many seconds is logged as a warning."""
     scan_documents: int = 10_000
+    """An unindexed scan of so many documents is logged as a warning."""
 
     def __init__(self) -> None:
         self._mutex = threading.RLock()
         self.scans_seen: set[tuple[str, str]] = set()
+        """The collections and shapes of queries whose scan was warned of, or is none."""
         self.listeners = Listeners()
         self.hooks = StorageHooks()
 

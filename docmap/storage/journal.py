@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from docmap.storage.lifecycle import Lifecycle
 
 logger = logging.getLogger("docmap")
+_SHAPES_KEPT = 1000
 _SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster
 
 
@@ -311,6 +312,8 @@ def _warn_of_scan(storage: Lifecycle, plan: Plan) -> None:
         return  # the query is done: it does not fail for want of a warning
     if own.scan and own.documents < storage.scan_documents:
         return  # it may have grown when the query is made again
+    if len(storage.scans_seen) >= _SHAPES_KEPT:
+        storage.scans_seen.clear()  # a program may put its conditions together without end
     storage.scans_seen.add(shape)
     if own.scan:
         logger.warning(

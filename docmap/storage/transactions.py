@@ -39,13 +39,12 @@ _random = random.Random()  # noqa: S311 - it keeps writers apart, and no secrets
 
 
 class _Frame:
-    """One open transaction: its storage, its thread and its task."""
+    """One open transaction: its storage and its task; its thread is the one that holds it."""
 
-    __slots__ = ("open", "storage", "task", "thread")
+    __slots__ = ("open", "storage", "task")
 
     def __init__(self, storage: Lifecycle) -> None:
         self.storage = storage
-        self.thread = threading.get_ident()
         self.task = _task()
         self.open = True
 

@@ -24,6 +24,7 @@ from docmap import (
 )
 from docmap.plan.engine import EnginePlan, Record
 from docmap.schema.schema import Schema
+from docmap.storage import journal
 from tests.model.shop import Note, Ticket
 from tests.storage.bare import Bare
 
@@ -267,6 +268,16 @@ class TestScans:
             db.insert(Note(id="a"))
             assert [note.id for note in db.find(Note)] == ["a"]
             assert lines(log, logging.WARNING) == []
+
+    def test_the_queries_that_were_warned_of_are_not_kept_without_end(
+        self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journal, "_SHAPES_KEPT", 3)
+        with Slow() as db:
+            for number in range(1, 9):
+                db.find(Note, *[Q(stars=1) | Q(stars=one) for one in range(number)]).count()
+                assert len(db.scans_seen) <= 3
+        assert len(lines(log, logging.WARNING)) == 8
 
 
 class TestSecrets:
