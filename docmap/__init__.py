@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DocmapError,
         DocumentNotFound,
         DuplicateKey,
+        Failure,
         ForeignStore,
         InvalidConfig,
         InvalidModel,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from docmap.model.fields import Condition, FieldExpression, Mapped, Q, col, field, path
     from docmap.model.hooks import after, before
     from docmap.model.upgrades import upgrade
+    from docmap.plan.explain import Explanation
     from docmap.query.aggregates import Aggregate, Avg, Collect, Count, First, Last, Max, Min, Sum
     from docmap.query.changes import Change, Push, Updated
     from docmap.query.lookups import LookupManager, reference
@@ -89,6 +91,8 @@ __all__ = [
     "Document",
     "DocumentNotFound",
     "DuplicateKey",
+    "Explanation",
+    "Failure",
     "FieldExpression",
     "First",
     "ForeignStore",
@@ -157,6 +161,7 @@ _HOMES = {
     "docmap.model.document": ("Document",),
     "docmap.model.fields": ("Condition", "FieldExpression", "Mapped", "Q", "col", "field", "path"),
     "docmap.model.upgrades": ("upgrade",),
+    "docmap.plan.explain": ("Explanation",),
     "docmap.query.aggregates": (
         "Aggregate",
         "Avg",
