@@ -21,7 +21,8 @@ def convert(document: Any, other: Any) -> Any:
     """The record of a document, as it is in memory, as an instance of another class.
 
     What was stored beside the document's own fields is part of it. A class over the same collection
-    gives a document of the same record: it has its storage and revision.
+    gives a document of the same record: it has its storage and revision. Of a family it becomes a
+    member of that class, which it is in storage once it is saved.
     """
     schema, state = schema_of(type(document)), state_of(document)
     data = _written(schema, document)
@@ -29,6 +30,8 @@ def convert(document: Any, other: Any) -> Any:
         data = keep_unknown(schema, state.whole, data)
     decode, target = converting(schema, other)
     made = decode(data)
+    if hasattr(other, "__docmap_schema__"):
+        schema_of(other).codec.rename(made)  # it is of that class from now on
     if target is not None and state is not None:
         known = state.data.encode() if isinstance(state.data, str) else state.data
         kept = keep_unknown(schema, state.whole, known)

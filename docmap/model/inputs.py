@@ -40,7 +40,9 @@ def _make(cls: Any) -> type[BaseModel]:
     fields = {
         name: info
         for name, info in cls.model_fields.items()
-        if not _server_set(info) and (name != schema.key or info.is_required())
+        if not _server_set(info)
+        and not _class_name(schema, name, info)
+        and (name != schema.key or info.is_required())
     }
     definitions: dict[str, Any] = {
         name: (info.annotation, copy.copy(info)) for name, info in fields.items()
@@ -58,6 +60,11 @@ def _make(cls: Any) -> type[BaseModel]:
 
 def _server_set(info: FieldInfo) -> bool:
     return any(getattr(marker, "server_set", False) is True for marker in info.metadata)
+
+
+def _class_name(schema: Schema, name: str, info: FieldInfo) -> bool:
+    """True of the field that holds the name of the class; a Literal is of use to clients, too."""
+    return info.annotation is str and schema.names.type.fields[name].stored in schema.class_field
 
 
 def _decorated(cls: Any, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:

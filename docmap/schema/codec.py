@@ -264,6 +264,12 @@ class Codec:
                 field=field,
             ) from error
 
+    def rename(self, document: Any) -> None:
+        """Put the name of the class into the field that holds it, if there is one."""
+        if self._named is not None:
+            field, name = self._named
+            document.__dict__[field] = name
+
     def _name(self, document: Any, field: str, name: str) -> None:
         """The name of the class in the field that holds it, where the user gave none."""
         held = document.__dict__.get(field)
