@@ -8,11 +8,11 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from docmap.errors import InvalidConfig, NotConnected
+from docmap.errors import InvalidConfig, NotConnected, nearest
 from docmap.model.document import Document
 from docmap.storage.base import BaseStorageAdapter
 from docmap.storage.load import load
-from docmap.storage.options import did_you_mean, nearest
+from docmap.storage.options import did_you_mean
 from docmap.storage.settings import (
     DEFAULT,
     VARIABLE,

@@ -44,12 +44,24 @@ credentials unless the environment variable `DOCMAP_DEBUG` is `1`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 
 def shown(value: object) -> str:
     """`value` for a message: its repr while debugging, else only its type."""
     return repr(value) if _debugging() else f"<{type(value).__name__}>"
+
+
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Those of `known` that `name` may have been meant to be, the likeliest first; 3 at most.
+
+    >>> nearest("sqllite", ["memory", "sqlite"])
+    ('sqlite',)
+    """
+    from difflib import get_close_matches  # only who errs waits for it
+
+    return tuple(get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6))
 
 
 def _debugging() -> bool:

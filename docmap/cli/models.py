@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from docmap.errors import DocmapError, InvalidModel
+from docmap.errors import DocmapError, InvalidModel, nearest
 from docmap.schema.schema import Schema
 from docmap.storage.loading import schema_of
-from docmap.storage.options import did_you_mean, nearest
+from docmap.storage.options import did_you_mean
 
 
 def model_name(text: str) -> tuple[str, str]:

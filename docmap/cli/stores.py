@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from docmap.config import connect
-from docmap.errors import DocmapError, StorageError
+from docmap.errors import DocmapError, StorageError, nearest
 from docmap.storage.base import BaseStorageAdapter
 from docmap.storage.load import ENGINES
-from docmap.storage.options import did_you_mean, nearest
+from docmap.storage.options import did_you_mean
 from docmap.storage.url import URL
 
 

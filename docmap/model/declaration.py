@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ConfigDict
 
-from docmap.errors import InvalidModel
+from docmap.errors import InvalidModel, nearest
 from docmap.query.conditions import Condition
 from docmap.schema.annotations import Index
 from docmap.schema.family import Family
@@ -67,14 +66,12 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
         if name in LATER:
             raise InvalidModel(f"{cls.__name__}: the class keyword {name!r} is not there yet")
         if name not in KEYWORDS:
-            near = difflib.get_close_matches(
-                name, KEYWORDS | ConfigDict.__annotations__.keys(), n=1
-            )
+            near = nearest(name, KEYWORDS | ConfigDict.__annotations__.keys())[:1]
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise InvalidModel(
                 f"{cls.__name__}: neither docmap nor pydantic knows the class keyword "
                 f"{name!r}{hint}",
-                suggestions=tuple(near),
+                suggestions=near,
             )
     abstract = bool(keywords.get("abstract", False))
     collection = keywords.get("collection")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, signature
 from typing import Any, Final, Literal
 
-from docmap.errors import InvalidModel
+from docmap.errors import InvalidModel, nearest
 
 When = Literal["before", "after"]
 WRITTEN: Final = ("save", "insert", "update", "delete")
@@ -95,7 +94,7 @@ def check_events(when: When, names: Iterable[Any], where: str) -> tuple[str, ...
                 f'{where}: there is no document before it is loaded: use after("load")',
                 suggestions=('after("load")',),
             )
-        near = tuple(get_close_matches(str(name), known, n=1)) if isinstance(name, str) else ()
+        near = nearest(name, known)[:1] if isinstance(name, str) else ()
         hint = f"; did you mean {near[0]!r}?" if near else f": there are {', '.join(known)}"
         raise InvalidModel(f"{where}: {name!r} is no event{hint}", suggestions=near)
     return found

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from docmap.errors import InvalidQuery
+from docmap.errors import InvalidQuery, nearest
 from docmap.query.changes import OPERATORS
 from docmap.query.lookups import SYNONYMS, VOCABULARY
 from docmap.query.paths import EACH, Digits, Path, Segment
@@ -128,7 +127,7 @@ def beyond(kind: FieldType, owner: str, names: Sequence[str], name: str) -> str:
 
 def unknown(root: Root, kind: str, name: str, known: Iterable[str], hint: str = "") -> InvalidQuery:
     """The error for a name that nothing has, with the nearest ones."""
-    near = tuple(difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6))
+    near = nearest(name, known)
     text = f"{root.name} has no {kind} {name!r}"
     if near:
         text += ": did you mean " + " or ".join(map(repr, near)) + "?"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from docmap.errors import InvalidConfig
-from docmap.storage.options import did_you_mean, nearest
+from docmap.errors import InvalidConfig, nearest
+from docmap.storage.options import did_you_mean
 from docmap.storage.url import URL
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from docmap.errors import InvalidConfig
+from docmap.errors import InvalidConfig, nearest
 from docmap.storage.url import URL, Secret
 
 _BOOLEANS: Final = {
@@ -80,17 +80,6 @@ def _kind(table: Mapping[str, type], name: str, engine: str) -> type:
 def _from_text(kind: type, text: str) -> Any:
     reader: Callable[[str], Any] = kind
     return _BOOLEANS[text.lower()] if kind is bool else reader(text)
-
-
-def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Those of `known` that `name` may have been meant to be, the likeliest first.
-
-    >>> nearest("sqllite", ["memory", "sqlite"])
-    ('sqlite',)
-    """
-    from difflib import get_close_matches
-
-    return tuple(get_close_matches(name, sorted(known), n=3, cutoff=0.6))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from docmap.errors import InvalidConfig
-from docmap.storage.options import did_you_mean, nearest
+from docmap.errors import InvalidConfig, nearest
+from docmap.storage.options import did_you_mean
 from docmap.storage.url import URL
 
 DEFAULT: Final = "default"
