@@ -311,13 +311,6 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         (plan,) = plan_indexes(self, [schema_of(model)])
         return plan.labels()
 
-    def clear(self) -> None:
-        """Remove all data of the storage, and set the counters of keys back."""
-        self.check_open()
-        with self.all_or_nothing():
-            self._clear()
-            self._ensured.clear()
-
     # -- for the modules beside this one
 
     def describe(self, collection: str) -> Schema:

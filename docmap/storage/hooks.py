@@ -79,7 +79,10 @@ class Hooks:
         raise self._lacks("disconnecting")
 
     def _clear(self) -> None:
-        """Remove every collection, and set counters of keys back."""
+        """Remove every collection, and set counters of keys back.
+
+        An engine with transactions keeps other writers out by itself.
+        """
         raise self._lacks("clearing")
 
     def _sync(self) -> None:

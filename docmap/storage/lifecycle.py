@@ -72,6 +72,16 @@ class Lifecycle(Hooks):
     def __exit__(self, *exception: object) -> None:
         self.disconnect()
 
+    def clear(self) -> None:
+        """Remove all data of the storage, and set the counters of keys back."""
+        self.check_open()
+        if "transactions" in self.abilities:
+            self._clear()  # a lock held here, while it waits for a writer, would hold up readers
+        else:
+            with self._mutex:
+                self._clear()
+        self._ensured.clear()
+
     def sync(self) -> None:
         """Make everything that was acknowledged durable."""
         self.check_open()
