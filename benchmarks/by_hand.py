@@ -8,7 +8,7 @@ import math
 import sqlite3
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -137,6 +137,17 @@ class SQLiteByHand(Contestant):
         decode = Decoder(OrderStruct).decode
         return [decode(doc) for (doc,) in self.db.execute("SELECT doc FROM orders")]
 
+    def note(self, text: str) -> int:
+        return self._update("json_set(doc,'$.note',?)", text)
+
+    def raise_amounts(self, by: float) -> int:
+        return self._update("json_set(doc,'$.amount',json_extract(doc,'$.amount')+?)", by)
+
+    def _update(self, changed: str, value: Any) -> int:
+        where = f"WHERE {_STATUS}=? AND {_COUNTRY}=?"
+        statement = f"UPDATE orders SET doc={changed} {where}"
+        return self.db.execute(statement, (value, STATUS, COUNTRY)).rowcount
+
 
 def _as_stored(moment: datetime) -> str:
     """A time as pydantic writes it; the workload's have no fractions, so the text sorts."""
@@ -234,3 +245,17 @@ class MemoryByHand(Contestant):
     def structs(self) -> list[OrderStruct]:
         decode = Decoder(OrderStruct).decode
         return [decode(data) for data, _ in self._orders.values()]
+
+    def note(self, text: str) -> int:
+        return self._update(lambda _: {"note": text})
+
+    def raise_amounts(self, by: float) -> int:
+        return self._update(lambda order: {"amount": order.amount + by})
+
+    def _update(self, changes: Callable[[PlainOrder], dict[str, Any]]) -> int:
+        keys = self._by_status[STATUS, COUNTRY]
+        for key in keys:
+            order = self._orders[key][1]
+            order = order.model_copy(update=changes(order))
+            self._orders[key] = (order.model_dump_json().encode(), order)
+        return len(keys)

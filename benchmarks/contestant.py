@@ -103,3 +103,11 @@ class Contestant(ABC):
     def structs(self) -> list[OrderStruct]:
         """All orders as msgspec Structs."""
         raise NotImplementedError(f"{self.name} does not take part in this")
+
+    def note(self, text: str) -> int:
+        """Set the note of all orders of one status and country; how many there were."""
+        raise NotImplementedError(f"{self.name} does not take part in this")
+
+    def raise_amounts(self, by: float) -> int:
+        """Add to the amounts of all orders of one status and country; how many there were."""
+        raise NotImplementedError(f"{self.name} does not take part in this")

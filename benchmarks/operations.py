@@ -105,6 +105,24 @@ def _page(contestant: Contestant, sample: Sample) -> Orders:
     return orders
 
 
+def _note(contestant: Contestant, sample: Sample) -> tuple[int, Contestant]:
+    return contestant.note(f"for {sample.keys[0]}"), contestant
+
+
+def _noted(result: tuple[int, Contestant]) -> Answer:
+    changed, contestant = result
+    return (changed, *{order.note for order in contestant.of_status_and_country()})
+
+
+def _raise_amounts(contestant: Contestant, sample: Sample) -> tuple[int, Contestant]:
+    return contestant.raise_amounts(1.25), contestant
+
+
+def _raised(result: tuple[int, Contestant]) -> Answer:
+    changed, contestant = result
+    return (changed, round(sum(order.amount for order in contestant.of_status_and_country()), 4))
+
+
 def _times(act: Callable[[Contestant], Any]) -> Callable[[Contestant, Sample], Any]:
     """The operation as often as the sample says; the last result."""
 
@@ -226,6 +244,20 @@ OPERATIONS: Final = (
         _of_orders,
         _both(1.1),
         per_document=True,
+        alone=True,
+    ),
+    Operation(
+        "update 5 %, set",
+        _note,
+        _noted,
+        _both(1.2),
+        alone=True,
+    ),
+    Operation(
+        "update 5 %, inc",
+        _raise_amounts,
+        _raised,
+        _both(1.2),
         alone=True,
     ),
 )

@@ -83,6 +83,14 @@ class Docmap(Contestant):
     def structs(self) -> list[OrderStruct]:
         return list(self.db.find(Order).view(OrderStruct))
 
+    def note(self, text: str) -> int:
+        found = self.db.find(Order, status=STATUS, customer__country=COUNTRY)
+        return found.update(note=text).modified
+
+    def raise_amounts(self, by: float) -> int:
+        found = self.db.find(Order, status=STATUS, customer__country=COUNTRY)
+        return found.update(amount__inc=by).modified
+
 
 class DocmapOnSQLite(Docmap):
     """docmap on an SQLite file."""

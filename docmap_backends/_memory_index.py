@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -37,6 +37,11 @@ class Entry:
         tree = schema.codec.tree(self.data)
         self._read = (schema, tree)  # in one step: another thread may read it as another class
         return tree
+
+    def part(self, schema: Schema, names: Collection[str]) -> Any:
+        """The logical values of those names at the top: all, if they have been read already."""
+        reader, tree = self._read
+        return tree if reader is schema else schema.codec.tree(self.data, names)
 
 
 class Last:
@@ -75,9 +80,11 @@ class MemoryIndex:
         self.schema = schema
         self.declared = declared
         self._terms = [(getter(term.path), term.elements) for term in declared.terms]
+        self._names = frozenset(str(term.path.segments[0]) for term in declared.terms)
         self._sorted: list[tuple[Any, ...]] = []
         self._pending: dict[Entry, None] = {}
         self._gone: set[Entry] = set()
+        self._swaps: dict[Entry, Entry] = {}
         self._owners: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
@@ -116,10 +123,18 @@ class MemoryIndex:
         if entry in self._pending:
             del self._pending[entry]
         else:
-            self._gone.add(entry)
+            self._gone.add(self._swaps.pop(entry, entry))
         if self.declared.unique:
             for values in index_entries(self.declared, entry.tree(self.schema)):
                 del self._owners[values]
+
+    def swap(self, old: Entry, new: Entry) -> None:
+        """Put an entry in the places of another that has the same key and the same values here."""
+        if old in self._pending:
+            del self._pending[old]
+            self._pending[new] = None
+        else:
+            self._swaps[new] = self._swaps.pop(old, old)
 
     def count(self, span: Span) -> int:
         """How many places lie within a span."""
@@ -155,6 +170,9 @@ class MemoryIndex:
         return start, max(start, end)
 
     def _settle(self) -> None:
+        if self._swaps:
+            swaps, self._swaps = self._swaps, {}
+            self._exchange({old: new for new, old in swaps.items()})
         if self._gone:
             gone, self._gone = self._gone, set()
             self._clear(gone)
@@ -169,6 +187,18 @@ class MemoryIndex:
             for place in places:
                 insort(self._sorted, place)
 
+    def _exchange(self, swaps: dict[Entry, Entry]) -> None:
+        """Put the new entries where the old ones are: what sorts them stays as it is."""
+        if len(swaps) > _FEW:
+            self._sorted = [
+                (*place[:-1], swaps[place[-1]]) if place[-1] in swaps else place
+                for place in self._sorted
+            ]
+            return
+        for old, new in swaps.items():
+            for place in self._places(old):
+                self._sorted[bisect_left(self._sorted, place)] = (*place[:-1], new)
+
     def _clear(self, gone: set[Entry]) -> None:
         if len(gone) > _FEW:
             self._sorted = [place for place in self._sorted if place[-1] not in gone]
@@ -178,7 +208,7 @@ class MemoryIndex:
                 del self._sorted[bisect_left(self._sorted, place)]
 
     def _places(self, entry: Entry) -> Iterable[tuple[Any, ...]]:
-        tree = entry.tree(self.schema)
+        tree = entry.part(self.schema, self._names)
         end = (order_key(entry.key), entry)
         if not self.declared.elements:
             return [(*[order_key(get(tree)) for get, _ in self._terms], *end)]

@@ -38,6 +38,30 @@ class Table:
             self.last_key = entry.key
         return old
 
+    def rewriter(self, names: frozenset[str]) -> Callable[[Entry, Entry], None]:
+        """What stores an entry for another that differs below the top-level `names` alone.
+
+        It raises DuplicateKey, nothing changed.
+        """
+        moved: list[MemoryIndex] = []
+        kept: list[MemoryIndex] = []
+        for index in self.indexes.values():
+            roots = {term.path.segments[0] for term in index.declared.terms}
+            (kept if names.isdisjoint(roots) else moved).append(index)
+
+        def rewrite(old: Entry, new: Entry) -> None:
+            for index in moved:
+                index.check(new)
+            self._rows = None
+            for index in moved:
+                index.discard(old)
+                index.add(new)
+            for index in kept:
+                index.swap(old, new)
+            self.entries[new.key] = new
+
+        return rewrite
+
     def remove(self, key: Any) -> Entry | None:
         """Take out the entry of a key and return it."""
         old = self.entries.pop(key, None)

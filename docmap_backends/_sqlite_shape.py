@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
+
+from pydantic_core import SchemaValidator, core_schema
 
 from docmap.schema.schema import Schema
 from docmap.schema.stamps import stamp_fields
@@ -61,6 +63,13 @@ def fits_kind(kind: str, wire: Any) -> bool:
 
 _WHOLE = 2**53  # up to it, each whole number is a float
 _NATIVE_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+
+
+def reader_of(names: Iterable[str]) -> Callable[[bytes], Any]:
+    """What reads only some top-level names of a document's JSON."""
+    wanted = core_schema.typed_dict_field(core_schema.any_schema(), required=False)
+    fields = core_schema.typed_dict_schema(dict.fromkeys(names, wanted))
+    return SchemaValidator(fields).validate_json
 
 
 def key_value(kinds: frozenset[str], wire: Any) -> Any:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pydantic_core import SchemaValidator, core_schema, from_json
+from pydantic_core import from_json
 
 from docmap.query.paths import Path, getter
 from docmap.schema.schema import Schema
@@ -33,6 +33,7 @@ from docmap_backends._sqlite_shape import (
     in_column,
     key_value,
     path_text,
+    reader_of,
 )
 
 _BATCH = 500
@@ -129,28 +130,26 @@ class Table:
         columns = "".join(f", {quoted(column)}=?" for column in self.columns)
         return f"UPDATE {self.name} SET rev=?, own=?, doc=?{columns} WHERE key=?"
 
-    @cached_property
-    def replace(self) -> str:
-        """The statement that replaces a document whose key columns stay as they are."""
-        return f"UPDATE {self.name} SET rev=?, own=?, doc=? WHERE key=?"
-
     # -- documents
 
     @cached_property
     def keyed(self) -> Callable[[bytes], Any]:
         """Reads of a document's JSON only what the key columns need."""
-        names = {str(path.segments[0]) for path in self.columns.values()}
-        wanted = core_schema.typed_dict_field(core_schema.any_schema(), required=False)
-        fields = core_schema.typed_dict_schema(dict.fromkeys(names, wanted))
-        return SchemaValidator(fields).validate_json
+        return reader_of(str(path.segments[0]) for path in self.columns.values())
+
+    @cached_property
+    def column_types(self) -> dict[str, frozenset[str]]:
+        """The types of the places that the key columns are of."""
+        return {
+            column_name(map(str, path.segments)): frozenset(kinds)
+            for _, path, kinds in self._declared
+            if in_column(path.segments, kinds)
+        }
 
     @cached_property
     def _writers(self) -> tuple[tuple[Callable[[Any], Any], frozenset[str]], ...]:
-        return tuple(
-            (getter(path), frozenset(kinds))
-            for _, path, kinds in self._declared
-            if in_column(path.segments, kinds)
-        )
+        types = self.column_types
+        return tuple((getter(path), types[column]) for column, path in self.columns.items())
 
     def key_values(self, wire: Any) -> tuple[Any, ...]:
         """The values of the key columns for a document."""
@@ -177,6 +176,11 @@ class Table:
     @cached_property
     def places(self) -> dict[Schema, dict[Any, Any]]:
         """For each class what lookups found out about its paths, for as long as this holds."""
+        return {}
+
+    @cached_property
+    def parts(self) -> dict[frozenset[str], Any]:
+        """For each set of top-level names what writes documents that changed below them."""
         return {}
 
     @cached_property

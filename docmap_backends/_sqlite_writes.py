@@ -28,6 +28,7 @@ from docmap_backends._sqlite_foreign import is_storable, mark_of
 from docmap_backends._sqlite_grouping import SQLiteGrouping
 from docmap_backends._sqlite_indexes import broken_index, create_index, insert
 from docmap_backends._sqlite_queries import where
+from docmap_backends._sqlite_rewrites import Part, can_refuse
 from docmap_backends._sqlite_tables import (
     Table,
     create_table,
@@ -238,7 +239,17 @@ class SQLiteWriting(SQLiteGrouping):
             if not table.plain:
                 for write in writes:
                     _check_sound(schema, write.data, write.key)
-            statement, rows = self._changed_rows(connection, table, schema, writes, names)
+            if names is None or not table.covers(schema):
+                revisions = [write.expected + 1 for write in writes]
+                found = self._rows(connection, table, schema, writes, revisions)
+                statement, rows = table.update, [(*row[1:], row[0]) for row in found]
+            else:
+                part = table.parts.setdefault(names, Part(table, names))
+                statement, rows = part.statement, part.rows(schema, writes)
+                if not can_refuse(table, schema, names):
+                    part.store(connection, rows)
+                    self._look_again(table)
+                    return []
             try:
                 with self._writing(schema):
                     connection.executemany(statement, rows)
@@ -251,26 +262,6 @@ class SQLiteWriting(SQLiteGrouping):
                 raise broken from error.__cause__
             self._look_again(table)
         return []  # nobody else writes between the reading and this
-
-    def _changed_rows(
-        self,
-        connection: sqlite3.Connection,
-        table: Table,
-        schema: Schema,
-        writes: Sequence[Write],
-        names: frozenset[str] | None,
-    ) -> tuple[str, list[tuple[Any, ...]]]:
-        """The statement that stores changed documents, and its rows."""
-        keyed = names is None or any(path.segments[0] in names for path in table.columns.values())
-        if keyed or not table.covers(schema):
-            revisions = [write.expected + 1 for write in writes]
-            rows = self._rows(connection, table, schema, writes, revisions)
-            return table.update, [(*row[1:], row[0]) for row in rows]
-        stored_key = schema.stored_key
-        return table.replace, [
-            (rev, mark_of(data, rev), data.decode(), stored_key(key))
-            for key, data, rev in ((w.key, w.data, w.expected + 1) for w in writes)
-        ]
 
     def _first_duplicate(
         self,

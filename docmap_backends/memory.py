@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any, ClassVar
 
+from docmap.errors import DocmapError
 from docmap.plan.engine import EnginePlan, Native, NativeAggregate, NativeQuery, Record
 from docmap.query.evaluate import sorted_by
 from docmap.query.groups import Row
@@ -151,6 +152,30 @@ class MemoryStorage(BaseStorageAdapter):
 
     def _check_unique(self, schema: Schema, key: Any, data: bytes) -> None:
         """`_put` asks the indexes."""
+
+    def _rewrite(
+        self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
+    ) -> list[Write]:
+        if names is None:
+            return super()._rewrite(schema, writes, names)
+        changed: list[Write] = []
+        with self._mutex:
+            table = self._table(schema)
+            rewrite = table.rewriter(names)
+            for position, write in enumerate(writes):
+                old = table.entries.get(schema.stored_key(write.key))
+                if old is None or old.revision != write.expected:
+                    changed.append(write)
+                    continue
+                entry = Entry(old.key, write.data, old.revision + 1)
+                try:
+                    rewrite(old, entry)
+                except DocmapError as error:
+                    error.key, error.done = write.key, position - len(changed)
+                    raise
+                self._note(partial(table.restore, old.key, old))
+                self._changed(schema.collection, "update", entry)
+        return changed
 
     def _next_key(self, schema: Schema) -> int:
         with self._mutex:

@@ -26,15 +26,29 @@ def apply(update: Update, document: Any, form: Form = LOGICAL) -> tuple[Any, lis
     Raises UpdateTypeError where a value of another type is stored than an operator takes, and
     InvalidValue for a number beyond what every engine keeps.
     """
-    touched: list[Touched] = []
-    for step in update:
-        if step.operator == "rename":
-            document = _rename(document, step, form, touched)
-            continue
-        way = _Way(step.path, step.kinds, step.operator in QUIET, partial(_operate, step))
-        document, depth = way.walk(document, 0, form)
-        _note(touched, step.path, step.kinds, depth, whole=step.operator not in {"set", "unset"})
-    return document, touched
+    return applying(update)(document, form)
+
+
+def applying(update: Update) -> Callable[[Any, Form], tuple[Any, list[Touched]]]:
+    """`apply` for one update of many documents: what does not depend on them is done once."""
+    ways = [
+        (step, _Way(step.path, step.kinds, step.operator in QUIET, partial(_operate, step)))
+        for step in update
+    ]
+
+    def applied(document: Any, form: Form) -> tuple[Any, list[Touched]]:
+        touched: list[Touched] = []
+        for step, way in ways:
+            if step.operator == "rename":
+                document = _rename(document, step, form, touched)
+                continue
+            document, depth = way.walk(document, 0, form)
+            _note(
+                touched, step.path, step.kinds, depth, whole=step.operator not in {"set", "unset"}
+            )
+        return document, touched
+
+    return applied
 
 
 def _note(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from docmap.errors import DocmapError, InvalidRecord, InvalidValue
 from docmap.query.changes import Form, Touched, Update, Value
 from docmap.query.evaluate import roots
 from docmap.query.paths import Path, getter
-from docmap.query.updates import LOGICAL, apply
+from docmap.query.updates import LOGICAL, applying
 from docmap.schema.diagnose import WHOLE, first_error
 from docmap.schema.filters import check_where
 from docmap.schema.readers import Readers, to_wire
@@ -99,6 +99,8 @@ class Rewriter:
         """It changes what a unique index holds."""
         self.narrow = schema.where is not None and _touches(paths, roots(schema.where))
         """It changes what the condition of the class is about."""
+        self._apply = applying(update)
+        self._places: dict[tuple[Any, ...], Callable[[Any], Any]] = {}
 
     @property
     def text(self) -> str:
@@ -131,7 +133,7 @@ class Rewriter:
         a result that the class or the engines refuse.
         """
         try:
-            changed, touched = apply(self.update, wire, WIRE)
+            changed, touched = self._apply(wire, WIRE)
             for place in touched:
                 self._check(place, changed)
             written = to_json(changed)
@@ -146,9 +148,11 @@ class Rewriter:
         return written
 
     def _check(self, place: Touched, document: Any) -> None:
-        value = getter(Path(place.segments))(document)
+        get = self._places.get(place.segments)
+        if get is None:
+            get = self._places[place.segments] = getter(Path(place.segments))
         try:
-            check_value(place.kind, value)
+            check_value(place.kind, get(document))
         except ValidationError as error:
             written = Path(place.segments).dotted
             field, reason = first_error(error, place.kind)
