@@ -54,6 +54,9 @@ def read_cursor(schema: Schema, terms: Sequence[OrderTerm], cursor: Any) -> tupl
             "without one",
             collection=schema.collection,
         )
+    for term, value in zip(terms, values, strict=True):
+        if type(value) is int and getattr(term.type, "kind", "any") != "bigint":
+            _of_no_document(schema, cursor, value)
     fitting = [
         term if _fits(term.type, value) else replace(term, type=ANY)
         for term, value in zip(terms, values, strict=True)
@@ -67,12 +70,25 @@ def _opened(schema: Schema, cursor: Any) -> tuple[bytes, list[Any]]:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         mark, check, payload = raw[:_MARK], raw[_MARK : _MARK + _CHECK], raw[_MARK + _CHECK :]
         sound = _text(raw) == cursor and check == _check(mark, payload)
-        values = [coerce(ANY, untagged(wire)) for wire in from_json(payload)] if sound else None
+        values = [_storable(untagged(wire)) for wire in from_json(payload)] if sound else None
     except (ValueError, TypeError) as error:
         raise _no_cursor(schema, cursor) from error
     if values is None:
         raise _no_cursor(schema, cursor)
     return mark, values
+
+
+def _storable(value: Any) -> Any:
+    """The value as it would be stored. Whether an int may be a large one, its place decides."""
+    return value if type(value) is int else coerce(ANY, value)
+
+
+def _of_no_document(schema: Schema, cursor: str, value: int) -> None:
+    """Refuse an int that no document has in a place whose ints have 64 bits."""
+    try:
+        coerce(ANY, value)
+    except ValueError as error:
+        raise _no_cursor(schema, cursor) from error
 
 
 def _no_cursor(schema: Schema, cursor: Any) -> InvalidQuery:
