@@ -283,7 +283,7 @@ def _rename(place: _Place, operator: str, value: Any) -> Step:
     one, other = place.kind, target.kind
     same = (one.kind, one.annotation) == (other.kind, other.annotation)
     if not same and "any" not in {one.kind, other.kind}:
-        raise Misuse(f"is {one.label}, and {target.path.dotted} is {other.label}: set it instead")
+        raise Misuse(f"is {one.label}, and {value} is {other.label}: set it instead")
     if target.holder.kind in LISTS:
         raise Misuse("cannot be renamed to an element of a list: push it")
     return place.step("rename", Target(target.path, target.kinds, left))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -18,6 +18,7 @@ from docmap import (
     InvalidQuery,
     InvalidValue,
     Ref,
+    Stored,
     Sum,
     connect,
     path,
@@ -30,7 +31,8 @@ class Item(BaseModel):
 
 
 class Sale(Document, collection="hinted_sales"):
-    number: int
+    number: int = 0
+    note: Annotated[str, Stored("n")] = ""
     item: Item = Item(sku="a")
     items: list[Item] = Field(default_factory=list)
 
@@ -50,6 +52,7 @@ QUERIES: list[tuple[Callable[[Any], Any], str]] = [
     (lambda q: q[:2].page(1), "a page is a slice itself"),
     (lambda q: q.update(Sale.number), "not FieldExpression"),
     (lambda q: q.update(Sale.number == 3), "not Condition"),
+    (lambda q: q.update(number__rename="note"), "is int, and note is text: set it instead"),
     (lambda q: q.aggregate(n=Sum("items.qty")), r"path\('items'\)\.each\(\)\['qty'\]"),
     (lambda q: q.aggregate(n=Count(distinct=True)), r"n: Count\(distinct=True\) needs a place"),
     (lambda q: q.group_by("item"), "such: name a field in it$"),
