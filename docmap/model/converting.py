@@ -10,7 +10,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.journal import operation
 from docmap.storage.loading import STATE, State, schema_of, state_of
 from docmap.storage.saving import save_document
-from docmap.storage.viewing import converting
+from docmap.storage.viewing import check_version, converting
 from docmap.storage.writes import NEW, keep_unknown
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def convert(document: Any, other: Any) -> Any:
     if hasattr(other, "__docmap_schema__"):
         schema_of(other).codec.rename(made)  # it is of that class from now on
     if target is not None and state is not None:
+        check_version(schema, target, state.storage, state.data)
         known = state.data.encode() if isinstance(state.data, str) else state.data
         kept = keep_unknown(schema, state.whole, known)
         object.__setattr__(made, STATE, State(state.storage, state.revision, kept))

@@ -16,6 +16,7 @@ from docmap.query.paths import Path, getter
 from docmap.query.updates import LOGICAL, applying
 from docmap.schema.diagnose import WHOLE, first_error
 from docmap.schema.filters import check_where
+from docmap.schema.overrides import Overrides
 from docmap.schema.readers import Readers, to_wire
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
@@ -101,6 +102,8 @@ class Rewriter:
         """It changes what the condition of the class is about."""
         self._apply = applying(update)
         self._places: dict[tuple[Any, ...], Callable[[Any], Any]] = {}
+        self.overrides = Overrides(schema, {str(path.segments[0]) for path in paths})
+        """What it changes that subclasses declare otherwise."""
 
     @property
     def text(self) -> str:
@@ -122,9 +125,18 @@ class Rewriter:
             ) from error
 
     def key(self, wire: Any) -> Any:
-        """The logical key of a document."""
+        """The logical key of a document. Raises InvalidRecord for one in another form."""
         held = wire.get(self.schema.key_field.stored) if type(wire) is dict else None
-        return WIRE.read(self.schema.key_field.type, held)
+        key = WIRE.read(self.schema.key_field.type, held)
+        if isinstance(key, (dict, list)):
+            raise InvalidRecord(
+                f"a record of {self.schema.collection} has a key of another form than the keys of "
+                f"{self.schema.name}: it was written without the class; insert it anew through "
+                f"{self.schema.name}, and delete it by raw()",
+                collection=self.schema.collection,
+                field=self.schema.key,
+            )
+        return key
 
     def change(self, wire: Any) -> bytes:
         """The bytes of a document after the update.
@@ -136,6 +148,8 @@ class Rewriter:
             changed, touched = self._apply(wire, WIRE)
             for place in touched:
                 self._check(place, changed)
+            if self.overrides:
+                self.overrides.check(changed, check_value)
             written = to_json(changed)
             self.schema.codec.check_whole(written)
             if self.indexed:

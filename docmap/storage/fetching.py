@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -195,8 +195,7 @@ def fetched(
     size: int | None = BATCH,
 ) -> Iterator[Any]:
     """The documents that a query found with what is fetched for them, by batches or all at once."""
-    if query._view is not None or query._raw:
-        raise InvalidQuery("fetch needs documents: it works neither with raw() nor with view(...)")
+    parts = _seen(query, parts)
     try:
         while batch := list(islice(found, size)):
             fetch(query._storage, [(parts, batch)])
@@ -205,3 +204,21 @@ def fetched(
         close = getattr(found, "close", None)
         if close is not None:
             close()
+
+
+def _seen(query: Query[Any], parts: tuple[Branch, ...]) -> tuple[Branch, ...]:
+    """What to fetch for the documents that a query gives, perhaps through another class."""
+    if query._view is None and not query._raw:
+        return parts
+    target = None if query._raw or query._view is None else query._view.target
+    if target is None:
+        raise InvalidQuery(
+            "fetch needs documents: raw() and view(...) of a class that is no document class give "
+            "none; view through a document class over the same collection"
+        )
+    known = {place.dotted for place in reference_places(target.root)}
+    for part in parts:
+        if (written := ".".join(part.path)) not in known:
+            root = Root(target.name, target.collection, target.root)
+            raise unknown(root, "reference", written, known, "fetch what the view has")
+    return tuple(replace(part, root=target.root) for part in parts)

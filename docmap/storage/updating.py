@@ -36,7 +36,8 @@ def update_matching(
     if request.empty:
         return 0
     clear_the_way(storage, rewriter, watch)
-    natively = plan.residual is None and not watch.active and not rewriter.narrow
+    alike = not rewriter.narrow and not rewriter.overrides
+    natively = alike and plan.residual is None and not watch.active
     if natively and not has_outdated(storage, request):
         done = storage._update_matching(request.schema, plan.native.condition, rewriter)
         if done is not None:
@@ -60,6 +61,8 @@ def reason(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter) -> str:
         return "docmap filters a part of the condition"
     if rewriter.narrow:
         return "the condition of the class is about what is changed"
+    if rewriter.overrides:
+        return "subclasses declare what is changed otherwise"
     if has_outdated(storage, plan.request):
         return "some records are of an older version, and are upgraded first"
     return storage._update_reason(rewriter.schema, rewriter)

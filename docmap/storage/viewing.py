@@ -48,6 +48,11 @@ class Viewing:
 
         return decode
 
+    @property
+    def target(self) -> Schema | None:
+        """The schema of the other class, if its instances are documents."""
+        return None
+
     def scope(self) -> Node:
         """What the other class narrows every read by."""
         return TRUE
@@ -90,11 +95,45 @@ class _DocumentViewing(Viewing):
         scope = self._target.scope()
         return scope if scope is TRUE else seen_through(self._schema, self._target, scope)
 
+    @property
+    def target(self) -> Schema:
+        return self._target
+
     def one(self, storage: BaseStorageAdapter, record: Record) -> Any:
+        if _is_behind(self._schema, self._target):
+            check_version(self._schema, self._target, storage, record[0])
         return load_record(self._target, storage, record)
 
     def many(self, storage: BaseStorageAdapter, batches: Iterable[list[Record]]) -> Iterator[Any]:
-        return load_records(self._target, storage, batches)
+        if not _is_behind(self._schema, self._target):
+            return load_records(self._target, storage, batches)
+        return (self.one(storage, record) for batch in batches for record in batch)
+
+
+def _is_behind(schema: Schema, target: Schema) -> bool:
+    """True if the other class knows nothing of the versions that records have."""
+    return schema.upgrades is not None and target.upgrades is None
+
+
+def check_version(
+    schema: Schema, target: Schema, storage: BaseStorageAdapter | None, data: bytes | str
+) -> None:
+    """Raise InvalidRecord for an older record that a class without a version would save.
+
+    What such a document saved, the upgrade of its record would undo.
+    """
+    stored = data.encode() if isinstance(data, str) else data
+    if not _is_behind(schema, target) or schema.resolve(stored)[1] is stored:
+        return
+    error = InvalidRecord(
+        f"a record of {schema.collection} is of an older version, which {target.name} does not "
+        f"know: declare version= in {target.name} too, or upgrade the records with "
+        f"db.upgrade({schema.name})",
+        collection=schema.collection,
+    )
+    if storage is not None:
+        locate(error, schema, storage, data)
+    raise error
 
 
 def viewing(schema: Schema, other: Any) -> Viewing:
