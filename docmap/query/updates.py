@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from docmap.errors import InvalidValue, UpdateTypeError
@@ -57,10 +57,16 @@ def _note(
     """Note the place to check: none for an operand that was checked before, in its own place."""
     if not depth:
         return
-    loose = next((i for i, kind in enumerate(kinds, 1) if kind.kind in _LOOSE), len(kinds))
+    loose = _first_loose(tuple(kinds))
     if whole or depth < len(kinds) or loose < len(kinds):
         depth = min(depth, loose)
         touched.append(Touched(path.segments[:depth], kinds[depth - 1]))
+
+
+@lru_cache(maxsize=1024)
+def _first_loose(kinds: tuple[Any, ...]) -> int:
+    """How deep the first place is whose type does not say what is in it, or else the last."""
+    return next((i for i, kind in enumerate(kinds, 1) if kind.kind in _LOOSE), len(kinds))
 
 
 _LOOSE = frozenset({"any", "union"})

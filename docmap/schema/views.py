@@ -33,7 +33,17 @@ _KEPT: Final = 512
 class View:
     """Another class over the documents of a schema: `decode` makes its instances of records."""
 
-    __slots__ = ("_collection", "_kind", "_validate", "decode", "label", "other", "renamed")
+    __slots__ = (
+        "_collection",
+        "_kind",
+        "_validate",
+        "decode",
+        "failures",
+        "label",
+        "other",
+        "quick",
+        "renamed",
+    )
 
     def __init__(
         self, schema: Schema, kind: FieldType, renamed: Sequence[tuple[str, str, str]] = ()
@@ -45,6 +55,9 @@ class View:
         self.renamed = tuple(renamed)
         validator = SchemaValidator(kind.schema, _use_prebuilt=False)
         self._validate: Callable[[bytes | str], Any] = validator.validate_json
+        self.quick: Callable[[bytes | str], Any] = self._validate
+        """What decodes most records by itself; it raises one of `failures` for others."""
+        self.failures: tuple[type[Exception], ...] = (ValidationError,)
         self.decode = self._fastest()
 
     def _decode(self, data: bytes | str) -> Any:
@@ -67,6 +80,7 @@ class View:
         if decode is None:
             return otherwise
         errors = struct_errors()
+        self.quick, self.failures = decode, errors
 
         def decode_struct(data: bytes | str) -> Any:
             try:

@@ -35,10 +35,15 @@ class Viewing:
         self._view = view
 
     @property
+    def _alike(self) -> bool:
+        """True if all records are of one class and version, and so decoded alike."""
+        return self._schema.upgrades is None and not self._schema.relatives
+
+    @property
     def _decode(self) -> Decode:
         """What makes the instances, for one read: of each record as its own class now stores it."""
         schema, view = self._schema, self._view
-        if schema.upgrades is None and not schema.relatives:
+        if self._alike:
             return view.decode
 
         def decode(data: bytes | str) -> Any:
@@ -67,20 +72,32 @@ class Viewing:
 
     def many(self, storage: BaseStorageAdapter, batches: Iterable[list[Record]]) -> Iterator[Any]:
         """The instances for records that come in batches, streamed."""
-        decode = self._decode
+        decode, alike = self._decode, self._alike
+        quick, failures = self._view.quick, self._view.failures
         for batch in batches:
             made: list[Any] = []
             unfit: InvalidRecord | None = None
             with collection_suspended:
                 try:
-                    for data, _ in batch:
-                        made.append(decode(data))
-                except InvalidRecord as error:
-                    unfit = error
+                    made = [quick(data) for data, _ in batch] if alike else []
+                except failures:
+                    made = []  # one of them needs care: all are decoded again
+                if not made:
+                    unfit = _decoded(decode, batch, made)
             yield from made
             if unfit is not None:
                 locate(unfit, self._schema, storage, batch[len(made)][0])
                 raise unfit
+
+
+def _decoded(decode: Decode, batch: list[Record], made: list[Any]) -> InvalidRecord | None:
+    """Add the instances of a batch to `made`; the error of the first that does not fit."""
+    try:
+        for data, _ in batch:
+            made.append(decode(data))
+    except InvalidRecord as error:
+        return error
+    return None
 
 
 class _DocumentViewing(Viewing):
