@@ -280,8 +280,8 @@ class TestDeclaring:
     @pytest.mark.parametrize(
         ("keyword", "fields", "reason"),
         [
-            (HOUR, {}, "it has neither: expires_after takes"),
-            (HOUR, {"a": CreatedAt, "b": UpdatedAt}, "it has a and b"),
+            (HOUR, {}, "has no field of these types: expires_after takes"),
+            (HOUR, {"a": CreatedAt, "b": UpdatedAt}, "the class has a and b"),
             (("ends", HOUR), {"end": datetime}, "did you mean"),
             ("text", {"text": str}, "holds one datetime"),
             ("days", {"days": list[datetime]}, "holds one datetime"),
