@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any, Final
+from uuid import UUID
 
 from docmap.errors import InvalidValue, UpdateTypeError
 from docmap.query.arithmetic import NUMBERS, Result, product, total
 from docmap.query.changes import QUIET, Form, Step, Target, Touched, Update
 from docmap.query.paths import Digits, Path
-from docmap.values import MISSING, bracket, equal, order_key
+from docmap.values import MISSING, ObjectId, bracket, equal, order_key
 
 LOGICAL: Final = Form()
 
@@ -319,7 +322,14 @@ def _rename(document: Any, step: Step, form: Form, touched: list[Touched]) -> An
     def put(_: Any, of: Form) -> Any:
         if source is of and _alike(step.kind, target.kinds[-1]):
             return held
-        return of.write(target.kinds[-1], source.read(step.kind, held))
+        value = source.read(step.kind, held)
+        if type(value) not in _TYPES.get(_kind(target.kinds[-1]), {type(value)}):
+            raise UpdateTypeError(
+                f"{step.path.dotted} holds {_word(value)}, and {target.path.dotted} is "
+                f"{_kind(target.kinds[-1])}; the document was not changed",
+                field=step.path.dotted,
+            )
+        return of.write(target.kinds[-1], value)
 
     def leave(_: Any, of: Form) -> Any:
         return MISSING if target.left is None else of.operand(target.left)
@@ -331,6 +341,24 @@ def _rename(document: Any, step: Step, form: Form, touched: list[Touched]) -> An
     document, depth = _Way(step.path, step.kinds, quiet=True, operate=leave).walk(document, 0, form)
     _note(touched, step.path, step.kinds, depth, whole=False)
     return document
+
+
+_TYPES: Final[dict[str, set[type]]] = {
+    "bool": {bool},
+    "int": {int},
+    "bigint": {int},
+    "float": {float, int},
+    "decimal": {Decimal},
+    "str": {str},
+    "bytes": {bytes},
+    "datetime": {datetime},
+    "date": {date},
+    "time": {time},
+    "timedelta": {timedelta},
+    "uuid": {UUID},
+    "objectid": {ObjectId},
+}
+"""What may move to a place of a type: pydantic alone would take a number for a moment."""
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -24,14 +24,17 @@ from docmap.schema.wire import (
 
 
 def to_wire(kind: FieldType, value: Any) -> Any:
-    """The JSON form of a logical value in a place of this type."""
+    """The JSON form of a logical value in a place of this type.
+
+    A value of another type has the form that tells its own, which the type then refuses.
+    """
     if value is None:
         return None
     if kind.kind in TEXT_READERS and type(value) is not str:
+        if kind.kind == "bigint" and type(value) is int:
+            return str(value)
         single = tagged(value)
-        if isinstance(single, dict) and len(single) == 1:
-            return next(iter(single.values()))
-        return str(value) if kind.kind == "bigint" else single
+        return next(iter(single.values())) if kind_of(value) == kind.kind else single
     if kind.kind in LISTS and isinstance(value, list):
         return [to_wire(kind.element(i) or kind, item) for i, item in enumerate(value)]
     if kind.kind == "dict" and kind.item is not None and isinstance(value, dict):
@@ -47,7 +50,7 @@ def to_wire(kind: FieldType, value: Any) -> Any:
         for option in kind.options:
             if option.kind == wanted:
                 return to_wire(option, value)
-    return tagged(value) if kind.kind in {"any", "union"} else value
+    return tagged(value)
 
 
 class Readers:

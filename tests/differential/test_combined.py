@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +16,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 
 from docmap import (
     BaseStorageAdapter,
+    ChangeEvent,
     Collect,
     Count,
     DocmapError,
+    InvalidRecord,
     Max,
     Q,
     Sum,
@@ -55,6 +57,17 @@ from tests.differential.programs import (
     shown,
 )
 from tests.storage.bare import Bare
+
+
+def readable(feed: Iterator[ChangeEvent[Any]]) -> Iterator[ChangeEvent[Any]]:
+    """The changes that fit the class: the feed goes on behind one that does not."""
+    while True:
+        try:
+            yield next(feed)
+        except InvalidRecord:
+            continue
+        except StopIteration:
+            return
 
 
 class Abort(Exception):
@@ -113,9 +126,12 @@ class Combined(RuleBasedStateMachine):
                 if change.kind == "delete":
                     del copy[change.key]
             assert copy == {one["id"]: one for one in storage.find("items").raw()}
-            told.append([(one.kind, one.key, shown(one.document)) for one in tools])
-        for one in told[1:]:
-            assert one == told[0]
+            seen: dict[Any, Any] = {}
+            for one in readable(tools):  # what one statement deletes is told in any order
+                seen.setdefault(one.key, []).append((one.kind, shown(one.document)))
+            told.append(seen)
+        for other in told[1:]:
+            assert other == told[0]
 
     def alike(self, action: Callable[[int, BaseStorageAdapter], Any]) -> list[Any]:
         """What the action gives on each storage, or raises: it must be the same on all."""

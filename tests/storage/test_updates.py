@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from docmap import (
     Indexed,
     InvalidQuery,
     InvalidValue,
+    ObjectId,
     Push,
     Q,
     StaleDocument,
@@ -273,6 +275,25 @@ def test_an_untyped_collection(db: BaseStorageAdapter) -> None:
     db.insert_many("loose", [{"id": "c", "n": 0.5}])
     with pytest.raises(UpdateTypeError, match="n holds a float, which inc does not take"):
         db.find("loose").update(n__inc=Decimal(1))
+
+
+class Mixed(Document, collection="mixed"):
+    thing: Any = None
+    moment: datetime | None = None
+    pair: tuple[str, str] | None = None
+
+
+@pytest.mark.parametrize(
+    ("thing", "target"),
+    [(timedelta(days=1), "moment"), (86400, "moment"), ({"a": ObjectId("5" * 24)}, "pair")],
+)
+def test_a_renamed_value_of_another_type_is_refused(
+    db: BaseStorageAdapter, thing: Any, target: str
+) -> None:
+    Mixed(thing=thing).save(db)
+    with pytest.raises((InvalidValue, UpdateTypeError), match=target):
+        db.find(Mixed).update(Mixed.thing.rename(getattr(Mixed, target)))
+    assert db.find(Mixed).get().thing == thing
 
 
 class Watched(Document, collection="watched"):
