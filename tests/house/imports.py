@@ -27,7 +27,7 @@ BESIDE: Final = ("docmap.handlers", "docmap.manager", "docmap.services", "docmap
 TESTING: Final = "docmap.testing"
 
 ADAPTER_LEVEL: Final = 4
-ADAPTER_PARTS: Final = ("sql", "keyvalue", "files")  # docmap_backends._sql and so on
+ADAPTER_PARTS: Final = ("access", "files", "keyvalue", "references", "sql", "tables")
 DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "memory": (),
     "sqlite": ("sqlite3",),

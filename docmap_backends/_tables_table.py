@@ -9,7 +9,7 @@ from docmap.query.fast import compiled
 from docmap.query.nodes import Node
 from docmap.query.paths import Path, getter
 from docmap.schema.schema import Schema
-from docmap_backends._memory_index import Entry, MemoryIndex
+from docmap_backends._tables_index import Entry, MemoryIndex
 
 _MOST_COLUMNS: Final = 64
 

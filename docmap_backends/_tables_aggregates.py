@@ -8,8 +8,8 @@ from typing import Any
 from docmap.query.aggregates import Grouping, Reading, part_of
 from docmap.query.groups import Columns, Groups
 from docmap.schema.schema import Schema
-from docmap_backends._memory_index import Entry
-from docmap_backends._memory_table import Rows
+from docmap_backends._tables_index import Entry
+from docmap_backends._tables_table import Rows
 
 
 def of_rows(rows: Rows, schema: Schema, grouping: Grouping) -> Groups:

@@ -16,7 +16,7 @@ from docmap.schema.indexes import IndexTerm
 from docmap.schema.schema import Schema
 from docmap.schema.types import LISTS, FieldType
 from docmap.values import RANK_DURATION, RANK_NUMBER, RANK_TEXT, ObjectId, order_key
-from docmap_backends._memory_index import LAST, Entry, MemoryIndex, Span
+from docmap_backends._tables_index import LAST, Entry, MemoryIndex, Span
 
 _MOST_SPANS: Final = 64
 Asked = dict[tuple[Segment, ...], list[tuple[int, Compare]]]
