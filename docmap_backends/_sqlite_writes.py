@@ -238,7 +238,7 @@ class SQLiteWriting(SQLiteGrouping):
             table = self._writable(connection, schema)
             if not table.plain:
                 for write in writes:
-                    _check_sound(schema, write.data, write.key)
+                    check_sound(schema, write.data, write.key)
             if names is None or not table.covers(schema):
                 revisions = [write.expected + 1 for write in writes]
                 found = self._rows(connection, table, schema, writes, revisions)
@@ -357,11 +357,11 @@ def _kept(schema: Schema, stored: Record, write: Write) -> bytes:
     except ValueError as error:
         raise _unsound(schema, write.key) from error
     if data is not write.data:
-        _check_sound(schema, data, write.key)
+        check_sound(schema, data, write.key)
     return data
 
 
-def _check_sound(schema: Schema, data: bytes, key: Any) -> None:
+def check_sound(schema: Schema, data: bytes, key: Any) -> None:
     """Raise InvalidRecord for a document with values of another program that would be lost."""
     if not is_storable(from_json(data)):
         raise _unsound(schema, key)

@@ -20,17 +20,17 @@ from docmap.query.paths import Path, each_value, getter
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
-from docmap.storage import BaseStorageAdapter
 from docmap.storage.watching import Kind
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
 from docmap_backends._access import Access, asked_keys, choose
 from docmap_backends._references import References, node_of
 from docmap_backends._tables_aggregates import of_entries, of_rows
+from docmap_backends._tables_copying import CopiedTables
 from docmap_backends._tables_index import Entry, MemoryIndex
 from docmap_backends._tables_table import Table, filtered
 
 
-class TableStorage(BaseStorageAdapter):
+class TableStorage(CopiedTables):
     """All hooks over tables in memory; what a subclass adds is how they come to be and last.
 
     It gives `_connect` and `_disconnect`; `_reading` and `_writing` if others may change what the
@@ -85,6 +85,7 @@ class TableStorage(BaseStorageAdapter):
     def _ensure(self, schema: Schema) -> None:
         with self._writing():
             table = self._tables.setdefault(schema.collection, Table())
+            table.key_names.add(schema.key_field.stored)
             for declared in schema.indexes:
                 if declared.name not in table.indexes:
                     index = MemoryIndex.build(schema, declared, table.entries.values())

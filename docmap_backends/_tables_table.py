@@ -21,6 +21,7 @@ class Table:
         self.entries: dict[Any, Entry] = {}
         self.indexes: dict[str, MemoryIndex] = {}
         self.last_key = 0
+        self.key_names: set[str] = set()  # where the classes that write it keep the key
         self._rows: Rows | None = None
 
     def put(self, entry: Entry) -> Entry | None:

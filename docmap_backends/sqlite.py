@@ -19,6 +19,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._sql_text import dialect
 from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlite_copying import SQLiteCopying
 from docmap_backends._sqlite_definitions import building, drop_index
 from docmap_backends._sqlite_feed import SQLiteFeed, end_log, open_feed
 from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
@@ -28,12 +29,11 @@ from docmap_backends._sqlite_tables import (
     collection_names,
     drop_all,
 )
-from docmap_backends._sqlite_writes import SQLiteWriting
 
 _SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")
 
 
-class SQLiteStorage(SQLiteWriting):
+class SQLiteStorage(SQLiteCopying):
     """`sqlite:///path/file.db`, or `sqlite://` in memory.
 
     Options: `timeout` (seconds to wait for a lock, 5), `synchronous` (`FULL`; `NORMAL` may lose the
