@@ -18,11 +18,12 @@ from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._sql_text import dialect
-from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlfile_connections import Connections
+from docmap_backends._sqlfile_files import APPLICATION_ID, FORMAT, File
 from docmap_backends._sqlite_copying import SQLiteCopying
 from docmap_backends._sqlite_definitions import building, drop_index
 from docmap_backends._sqlite_feed import SQLiteFeed, end_log, open_feed
-from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
+from docmap_backends._sqlite_functions import register
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_tables import (
     META,
@@ -56,7 +57,9 @@ class SQLiteStorage(SQLiteCopying):
         super().__init__(url, **options)
         path = (self.url.path if self.url else "") or ""
         read_only = self._options.get("read_only", False)
-        self._file = File("" if path == ":memory:" else path, read_only=read_only)
+        self._file = File(
+            "" if path == ":memory:" else path, read_only=read_only, functions=register
+        )
         self._synchronous = self._options.get("synchronous", "FULL").upper()
         if self._synchronous not in _SYNCHRONOUS:
             raise InvalidConfig("sqlite: synchronous is FULL, NORMAL or EXTRA", engine="sqlite")

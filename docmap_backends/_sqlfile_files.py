@@ -1,9 +1,10 @@
-"""The file of an SQLite storage: whose it is, and what SQLite's errors say of it."""
+"""The SQLite file of a storage: whose it is, and what SQLite's errors say of it."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,10 @@ class File:
 
     path: str
     read_only: bool = False
+    engine: str = "sqlite"
+    """The scheme of the storage, for errors."""
+    functions: Callable[[sqlite3.Connection], None] | None = None
+    """Makes known to a new connection what SQLite calls back."""
 
     @property
     def in_memory(self) -> bool:
@@ -76,6 +81,11 @@ class File:
         """
         return _size(self.path) > 0
 
+    def register(self, connection: sqlite3.Connection) -> None:
+        """Give a new connection the functions that the file's statements use."""
+        if self.functions is not None:
+            self.functions(connection)
+
     def error(self, error: sqlite3.Error) -> StorageError:
         """Docmap's error for one of SQLite's."""
         code = getattr(error, "sqlite_errorcode", 0)
@@ -89,12 +99,12 @@ class File:
             text = "was opened with read_only=true: open it without to write"
         elif code & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and self.path:
             text = self._why_not_opened() or text
-        return kind(f"{name} {text}", engine="sqlite", path=self.path or None)
+        return kind(f"{name} {text}", engine=self.engine, path=self.path or None)
 
     def damaged(self) -> CorruptStore:
         """The error for bytes that are not what docmap wrote."""
         name, (_, text) = self.path or "the database in memory", _ERRORS[sqlite3.SQLITE_CORRUPT]
-        return CorruptStore(f"{name} {text}", engine="sqlite", path=self.path or None)
+        return CorruptStore(f"{name} {text}", engine=self.engine, path=self.path or None)
 
     def _why_not_opened(self) -> str | None:
         place = Path(self.path)
@@ -112,7 +122,7 @@ class File:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if owner == APPLICATION_ID:
             if version > FORMAT:
-                raise self._foreign(
+                raise self.foreign(
                     f"has the format {version} of a newer docmap, and this one reads up to "
                     f"{FORMAT}: upgrade docmap"
                 )
@@ -120,7 +130,7 @@ class File:
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         encoding = connection.execute("PRAGMA encoding").fetchone()[0]
         if owner or version or tables or encoding not in {"UTF-8", b"UTF-8"}:
-            raise self._foreign(
+            raise self.foreign(
                 "is an SQLite file of another program, and docmap does not write into it: name a "
                 "file of its own"
             )
@@ -130,17 +140,18 @@ class File:
         """Refuse what SQLite would take for an empty file, and throw away, though it is not."""
         size, log = _size(self.path), _size(f"{self.path}-wal")
         if size in range(1, _HEADER):
-            raise self._foreign(_ERRORS[sqlite3.SQLITE_NOTADB][1])
+            raise self.foreign(_ERRORS[sqlite3.SQLITE_NOTADB][1])
         if not size and log:
             raise CorruptStore(
                 f"{self.path} is empty, and {self.path}-wal beside it is not: restore a backup, or "
                 "delete both to start again",
-                engine="sqlite",
+                engine=self.engine,
                 path=self.path,
             )
 
-    def _foreign(self, text: str) -> ForeignStore:
-        return ForeignStore(f"{self.path} {text}", engine="sqlite", path=self.path)
+    def foreign(self, text: str) -> ForeignStore:
+        """The error for a file that docmap does not take for its own."""
+        return ForeignStore(f"{self.path} {text}", engine=self.engine, path=self.path)
 
 
 def _size(path: str) -> int:

@@ -1,4 +1,7 @@
-"""Connections to one SQLite database: one a thread, one for each stream, and transactions."""
+"""Connections to one SQLite file: one a thread, one for each stream, and transactions.
+
+Shared by the adapters that keep their data in such a file, whatever is in it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,8 @@ from weakref import finalize
 
 from docmap.errors import NotConnected, StorageError
 from docmap.storage.journal import waited
-from docmap_backends._sqlite_files import File
-from docmap_backends._sqlite_functions import register
-from docmap_backends._sqlite_turns import turn
+from docmap_backends._sqlfile_files import File
+from docmap_backends._sqlfile_turns import turn
 
 _IDLE = 8  # connections of ended streams that are kept for the next ones
 _CACHE = 16_000  # KiB of pages at most: SQLite's own 2,000 do not hold the way to 10,000 documents
@@ -244,7 +246,7 @@ class Connections:
         """Threads of one process write in turn: SQLite would let them try again and again."""
         self.check_usable()
         lock, timeout = (self._mutex, -1) if self.in_memory else (self._writer, self._timeout)
-        with turn(lock, timeout, self.file.path):
+        with turn(lock, timeout, self.file):
             yield
 
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -284,12 +286,12 @@ class Connections:
     def _check_alive(self, link: Link) -> None:
         """Raise if SQLite has undone the transaction, as it does when a disk is full."""
         if self._closed:
-            raise _closed()
+            raise self._gone()
         if not link.connection.in_transaction:
             raise StorageError(
                 "the transaction was undone by an error inside it, and nothing of it was written: "
                 "leave its block before you write again",
-                engine="sqlite",
+                engine=self.file.engine,
                 path=self.file.path or None,
             )
 
@@ -323,7 +325,7 @@ class Connections:
     def fail(self, error: sqlite3.Error) -> NoReturn:
         """Raise docmap's error for one of SQLite's."""
         if self._closed:
-            raise _closed() from error
+            raise self._gone() from error
         raise self.file.error(error) from error
 
     def _tracked(self) -> Link:
@@ -335,7 +337,7 @@ class Connections:
         if self._closed:  # meanwhile
             self._all.discard(link)
             link.close()
-            raise _closed()
+            raise self._gone()
         return link
 
     def _connect(self, mode: str) -> sqlite3.Connection:
@@ -349,7 +351,7 @@ class Connections:
         )
         try:
             connection.text_factory = bytes
-            register(connection)
+            self.file.register(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute(f"PRAGMA cache_size=-{_CACHE}")
             connection.execute("PRAGMA cell_size_check=ON")
@@ -370,12 +372,21 @@ class Connections:
         """Raise NotConnected after a fork, and once the storage was closed."""
         if self._pid != os.getpid():
             raise NotConnected(
-                "this SQLite storage was opened before the process forked: call reconnect() in the "
-                "child",
-                engine="sqlite",
+                f"this {self._label} storage was opened before the process forked: call "
+                "reconnect() in the child",
+                engine=self.file.engine,
             )
         if self._closed:
-            raise _closed()
+            raise self._gone()
+
+    def _gone(self) -> NotConnected:
+        return NotConnected(
+            f"the {self._label} storage was closed: call connect()", engine=self.file.engine
+        )
+
+    @property
+    def _label(self) -> str:
+        return "SQLite" if self.file.engine == "sqlite" else self.file.engine
 
 
 def _close_of_thread(link: Link, known: set[Link], pid: int) -> None:
@@ -387,7 +398,3 @@ def _close_of_thread(link: Link, known: set[Link], pid: int) -> None:
 def _undo_savepoint(depth: int) -> list[str]:
     # Rolled back, a savepoint is still there.
     return [f"ROLLBACK TO s{depth}", f"RELEASE s{depth}"]
-
-
-def _closed() -> NotConnected:
-    return NotConnected("the SQLite storage was closed: call connect()", engine="sqlite")

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 from docmap.errors import StoreLocked
 from docmap.storage.journal import waited
+from docmap_backends._sqlfile_files import File
 
 
 @contextmanager
-def turn(lock: threading.RLock, timeout: float, path: str) -> Iterator[None]:
+def turn(lock: threading.RLock, timeout: float, file: File) -> Iterator[None]:
     """Hold the lock; a negative timeout waits for ever. Raises StoreLocked after the timeout.
 
     An interrupt can keep one line from running, so what gives the lock back stands there twice.
@@ -20,7 +21,7 @@ def turn(lock: threading.RLock, timeout: float, path: str) -> Iterator[None]:
     held: list[threading.RLock] = []
     try:
         try:
-            held += [lock] if lock.acquire(blocking=False) else [_waited_for(lock, timeout, path)]
+            held += [lock] if lock.acquire(blocking=False) else [_waited_for(lock, timeout, file)]
             yield
         finally:
             for _ in held[:]:
@@ -30,15 +31,15 @@ def turn(lock: threading.RLock, timeout: float, path: str) -> Iterator[None]:
             held.pop().release()
 
 
-def _waited_for(lock: threading.RLock, timeout: float, path: str) -> threading.RLock:
+def _waited_for(lock: threading.RLock, timeout: float, file: File) -> threading.RLock:
     start = time.perf_counter()
     acquired = lock.acquire(timeout=timeout)
     waited(time.perf_counter() - start)
     if not acquired:
         raise StoreLocked(
-            f"{path} is locked by another thread, which has been in a transaction for over "
+            f"{file.path} is locked by another thread, which has been in a transaction for over "
             f"{timeout} s: end it sooner, or raise the option timeout",
-            engine="sqlite",
-            path=path,
+            engine=file.engine,
+            path=file.path,
         )
     return lock
