@@ -16,8 +16,8 @@ from weakref import finalize
 
 from docmap.errors import NotConnected, StorageError
 from docmap.storage.journal import waited
+from docmap_backends._files_turns import turn
 from docmap_backends._sqlfile_files import File
-from docmap_backends._sqlfile_turns import turn
 
 _IDLE = 8  # connections of ended streams that are kept for the next ones
 _CACHE = 16_000  # KiB of pages at most: SQLite's own 2,000 do not hold the way to 10,000 documents
@@ -246,7 +246,7 @@ class Connections:
         """Threads of one process write in turn: SQLite would let them try again and again."""
         self.check_usable()
         lock, timeout = (self._mutex, -1) if self.in_memory else (self._writer, self._timeout)
-        with turn(lock, timeout, self.file):
+        with turn(lock, timeout, self.file.path, self.file.engine):
             yield
 
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 
 from docmap.errors import StoreLocked
 from docmap.storage.journal import waited
-from docmap_backends._sqlfile_files import File
 
 
 @contextmanager
-def turn(lock: threading.RLock, timeout: float, file: File) -> Iterator[None]:
+def turn(lock: threading.RLock, timeout: float, path: str, engine: str) -> Iterator[None]:
     """Hold the lock; a negative timeout waits for ever. Raises StoreLocked after the timeout.
 
     An interrupt can keep one line from running, so what gives the lock back stands there twice.
@@ -21,7 +20,11 @@ def turn(lock: threading.RLock, timeout: float, file: File) -> Iterator[None]:
     held: list[threading.RLock] = []
     try:
         try:
-            held += [lock] if lock.acquire(blocking=False) else [_waited_for(lock, timeout, file)]
+            held += (
+                [lock]
+                if lock.acquire(blocking=False)
+                else [_waited_for(lock, timeout, path, engine)]
+            )
             yield
         finally:
             for _ in held[:]:
@@ -31,15 +34,15 @@ def turn(lock: threading.RLock, timeout: float, file: File) -> Iterator[None]:
             held.pop().release()
 
 
-def _waited_for(lock: threading.RLock, timeout: float, file: File) -> threading.RLock:
+def _waited_for(lock: threading.RLock, timeout: float, path: str, engine: str) -> threading.RLock:
     start = time.perf_counter()
     acquired = lock.acquire(timeout=timeout)
     waited(time.perf_counter() - start)
     if not acquired:
         raise StoreLocked(
-            f"{file.path} is locked by another thread, which has been in a transaction for over "
+            f"{path} is locked by another thread, which has been in a transaction for over "
             f"{timeout} s: end it sooner, or raise the option timeout",
-            engine=file.engine,
-            path=file.path,
+            engine=engine,
+            path=path,
         )
     return lock

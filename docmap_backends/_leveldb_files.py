@@ -1,0 +1,175 @@
+"""What LevelDB does not notice of its own files: looked at before it opens them.
+
+LevelDB takes a log that ends early, or that has zeros in it, for one whose writer died: what was
+behind is gone without a word, and so are the tables that a lost entry of its manifest named. docmap
+begins each batch with its number, so a gap shows; the manifest names files, which must be there.
+https://github.com/google/leveldb/blob/main/doc/log_format.md describes the blocks.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+MARK: Final = b""
+"""The key under which the number of the last batch is: the first entry of every batch."""
+
+_BLOCK: Final = 32_768
+_PIECE: Final = struct.Struct("<HB")  # length and kind, behind a checksum of 4 bytes
+_PIECE_SIZE: Final = 7
+_FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+# A batch: its sequence (8 bytes), the number of its entries (4); then the first entry: a put (1)
+# of a key without bytes (0) and a value of 8.
+_BATCH_START: Final = struct.Struct("<12x3sQ")
+_PUT_OF_MARK: Final = b"\x01\x00\x08"
+
+
+class Damaged(Exception):
+    """A file that is not as LevelDB wrote it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.name} is damaged")
+        self.path = path
+
+
+class Manifest(NamedTuple):
+    """What a manifest says: the oldest log that is needed, and the sizes of the tables."""
+
+    log: int
+    tables: dict[int, int]
+
+
+def check_files(directory: Path) -> int | None:
+    """The number of the last batch in the logs; None if they hold none.
+
+    Raises Damaged for what LevelDB would take for a shorter history.
+    """
+    names = {path.name: path for path in directory.iterdir()}
+    logs = {int(path.stem): path for path in names.values() if path.suffix == ".log"}
+    tables = {int(path.stem): path for path in names.values() if path.suffix in {".ldb", ".sst"}}
+    if "CURRENT" not in names:
+        if logs or tables:  # LevelDB would begin anew
+            raise Damaged(directory / "CURRENT")
+        return None
+    try:
+        current = directory / names["CURRENT"].read_text("ascii").rstrip("\n")
+    except UnicodeDecodeError:
+        raise Damaged(names["CURRENT"]) from None
+    if current.name not in names:
+        raise Damaged(names["CURRENT"])
+    manifest = _manifest(current)
+    for number, size in manifest.tables.items():
+        if number not in tables or tables[number].stat().st_size != size:
+            raise Damaged(tables.get(number, directory / f"{number:06d}.ldb"))
+    if manifest.log and manifest.log not in logs:
+        # It is deleted only when a later entry of the manifest says so: that entry is lost.
+        raise Damaged(current)
+    last: int | None = None
+    for number in sorted(number for number in logs if number >= manifest.log):
+        for batch in _batches(logs[number]):
+            # A batch whose write failed is tried again under its number.
+            if last is not None and batch not in {last, last + 1}:
+                raise Damaged(logs[number])
+            last = batch
+    return last
+
+
+def _batches(path: Path) -> Iterator[int]:
+    for record in _records(path, _BATCH_START.size):
+        try:
+            start, number = _BATCH_START.unpack_from(record)
+        except struct.error:
+            raise Damaged(path) from None
+        if start != _PUT_OF_MARK:
+            raise Damaged(path)
+        yield number
+
+
+def _records(path: Path, size: int | None = None) -> Iterator[bytes]:
+    """The records of a log, or their first bytes. What is not whole at its end is left out."""
+    data = path.read_bytes()
+    record: bytes | None = None
+    place, end = 0, len(data)
+    while True:
+        left = _BLOCK - place % _BLOCK
+        if left < _PIECE_SIZE:
+            place += left
+            continue
+        start = place + _PIECE_SIZE
+        if start > end:
+            return
+        length, kind = _PIECE.unpack_from(data, place + 4)
+        if not kind and not length:
+            if any(data[place:]):
+                raise Damaged(path)
+            return  # a file system that had made room, and had not written yet
+        place = start + length
+        if place > end:
+            return
+        if length + _PIECE_SIZE > left or kind not in {_FULL, _FIRST, _MIDDLE, _LAST}:
+            raise Damaged(path)
+        if kind in {_FULL, _FIRST} or record is None:
+            record = b""
+        if size is None or len(record) < size:
+            record += data[start : place if size is None else min(place, start + size)]
+        if kind in {_FULL, _LAST}:
+            yield record
+            record = None
+
+
+def _manifest(path: Path) -> Manifest:
+    log = 0
+    tables: dict[int, int] = {}
+    try:
+        for record in _records(path):
+            log = _edit(record, log, tables)
+    except (IndexError, KeyError):
+        raise Damaged(path) from None
+    return Manifest(log, tables)
+
+
+def _edit(record: bytes, log: int, tables: dict[int, int]) -> int:
+    """Apply one entry of a manifest to the tables; the oldest log that is needed after it."""
+    place = 0
+
+    def number() -> int:
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = record[place]
+            place += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+
+    def text() -> None:
+        nonlocal place
+        length = number()
+        place += length
+
+    while place < len(record):
+        match number():
+            case 1:  # the name of the order of keys
+                text()
+            case 2:
+                log = number()
+            case 3 | 4 | 9:  # the next file, the last sequence, a log of old versions
+                number()
+            case 5:  # where the next compaction of a level begins
+                number()
+                text()
+            case 6:  # a table that is not needed any more
+                number()
+                tables.pop(number(), None)
+            case 7:  # a new table
+                number()
+                name = number()
+                tables[name] = number()
+                text()
+                text()
+            case tag:
+                raise KeyError(tag)
+    return log
