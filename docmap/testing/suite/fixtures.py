@@ -1,0 +1,97 @@
+"""The fixtures of the suite. They come into a test file with it, and are known nowhere else."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, cast
+
+import pytest
+
+from docmap import BaseStorageAdapter
+from docmap.testing.collecting import is_long
+from docmap.testing.profile import BackendProfile
+from docmap.testing.reference import ReferenceStorage
+
+DEFAULT_SEED: Final = 20_100
+Opened = Callable[..., BaseStorageAdapter]
+
+__all__ = [
+    "backend",
+    "db",
+    "directory",
+    "long_run",
+    "opened",
+    "oracle",
+    "rng",
+    "seed",
+]
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What all that is random is made of: `--seed` where a conftest.py has it, DOCMAP_TEST_SEED."""
+    given = pytestconfig.getoption("--seed", None)
+    return int(os.environ.get("DOCMAP_TEST_SEED", DEFAULT_SEED)) if given is None else int(given)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
+    """A random generator of the test's own, the same in each run and for each backend."""
+    return random.Random(f"{seed} {request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def long_run(pytestconfig: pytest.Config) -> bool:
+    """True in the long run, for tests that only try more cases there."""
+    return is_long(pytestconfig)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> BackendProfile:
+    """The profile of the test file."""
+    return cast("BackendProfile", request.module.profile)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """The directory of the test's store, with nothing else in it."""
+    made = tmp_path / "store"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def opened(backend: BackendProfile, directory: Path) -> Iterator[Opened]:
+    """Open the store once more with each call, with options; all are closed after the test."""
+    with ExitStack() as stack:
+
+        def another(**options: Any) -> BaseStorageAdapter:
+            storage = backend.open(directory, **options)
+            stack.callback(storage.disconnect)
+            return storage
+
+        yield another
+
+
+@pytest.fixture
+def db(backend: BackendProfile, opened: Opened) -> Iterator[BaseStorageAdapter]:
+    """A connected storage that holds nothing."""
+    storage = opened()
+    held = storage.collections()
+    if held:
+        pytest.fail(f"{backend.name} is not empty: name a store of its own", pytrace=False)
+    yield storage
+    if backend.kind == "server":
+        storage.reconnect()
+        storage.clear()
+
+
+@pytest.fixture
+def oracle() -> Iterator[ReferenceStorage]:
+    """The storage whose answers are right: nothing but docmap's reference functions."""
+    with ReferenceStorage() as storage:
+        yield storage
