@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -32,7 +32,8 @@ QUERIES: Final = frozenset(
     }
 )
 """The modules without gaps and requirements: what an engine cannot do, docmap does."""
-F = TypeVar("F")
+APPLIED: Final = pytest.StashKey[bool]()
+"""Set where the rules are in force, so that the suite can refuse to run without them."""
 
 
 def requires(*features: str) -> pytest.MarkDecorator:
@@ -53,6 +54,7 @@ def is_long(config: pytest.Config) -> bool:
 
 def apply_rules(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the gaps, deselect what profiles do not claim, add each profile's own item."""
+    config.stash[APPLIED] = True
     left_out: list[pytest.Item] = []
     kept: list[pytest.Item] = []
     files: dict[pytest.Module, list[pytest.Item]] = {}

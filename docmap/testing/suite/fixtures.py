@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import pytest
 
 from docmap import BaseStorageAdapter
-from docmap.testing.collecting import is_long
+from docmap.testing.collecting import APPLIED, is_long
 from docmap.testing.profile import BackendProfile
 from docmap.testing.reference import ReferenceStorage
 
@@ -53,6 +53,8 @@ def long_run(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture
 def backend(request: pytest.FixtureRequest) -> BackendProfile:
     """The profile of the test file."""
+    if not request.config.stash.get(APPLIED, False):
+        pytest.fail("the suite needs pytest's plugin: -p docmap.testing.plugin", pytrace=False)
     return cast("BackendProfile", request.module.profile)
 
 
