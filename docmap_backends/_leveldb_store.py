@@ -177,9 +177,7 @@ class LevelDBStore(_Reads):
     def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = ()) -> None:
         """Write one batch: all of it or nothing. Deletes come after puts."""
         with self.writing():
-            self.check_usable()
-            if self._failed:
-                self._recover()
+            self._make_writable()
             self._write(puts, deletes, sync=self._sync)
 
     def _write(
@@ -207,11 +205,14 @@ class LevelDBStore(_Reads):
         with suppress(OSError):  # the batch is safe; it would only not be missed if it went
             self._guard.acknowledge(count)
 
-    def _recover(self) -> None:
+    def _make_writable(self) -> None:
         """Open the database again after a write that failed, once there is room.
 
         Until then it stays open for reads. Streams that began before end with an error.
         """
+        if not self._failed or self._gone not in {None, self._interrupted}:
+            self.check_usable()
+            return
         self._check_room()
         with self.reading:
             self._gone = self._interrupted
@@ -241,9 +242,7 @@ class LevelDBStore(_Reads):
     def sync(self) -> None:
         """Make every batch durable, those that `write` did not."""
         with self.writing():
-            self.check_usable()
-            if self._failed:
-                self._recover()
+            self._make_writable()
             if self._newest_log() != self._synced_log:
                 # An older log is never synchronised: its content goes into a table, which is.
                 with self.reading:
@@ -272,14 +271,14 @@ class LevelDBStore(_Reads):
     def end(self, found: Any) -> None:
         """Close an iterator or a snapshot."""
         with self.reading:
-            if self._gone is self._forked:
+            if self._gone == self._forked:
                 _keep_for_ever(found)  # to close it would wait for threads that are not here
             else:
                 found.close()
 
     def close(self) -> None:
         """Close it; what streams is ended with an error."""
-        if self._gone is self._forked:
+        if self._gone == self._forked:
             return
         try:
             if not self._sync and self._gone is None and not self._failed:
@@ -298,7 +297,16 @@ class LevelDBStore(_Reads):
 
     def error(self, error: Exception) -> StorageError:
         """The error for one of LevelDB's."""
-        return translated(error, self.directory) if self._gone is None else self._gone()
+        if self._gone is not None:
+            return self._gone()
+        if isinstance(error, RuntimeError):
+            return StorageError(
+                f"{self.directory} was opened again after a write had failed, which ended what was "
+                "being read: begin it again",
+                engine="leveldb",
+                path=str(self.directory),
+            )
+        return translated(error, self.directory)
 
     def _fork(self) -> None:
         """In a child: leave everything as it is, and never touch it again."""
@@ -321,8 +329,8 @@ class LevelDBStore(_Reads):
 
     def _interrupted(self) -> StorageError:
         return StorageError(
-            f"{self.directory} could not be opened again after a write had failed: call "
-            "reconnect()",
+            f"{self.directory} could not be opened again after a write had failed: write "
+            "again, or call reconnect()",
             engine="leveldb",
             path=str(self.directory),
         )
