@@ -58,8 +58,8 @@ def parts_of(
     known = sorted(source._collections())
     if MARKER in known and source._get(untyped(MARKER), MARKER) is not None:
         raise DocmapError(
-            f"{named(source)} is itself a copy that was not finished: run that copy again, and copy "
-            "from here once it is done",
+            f"{named(source)} is itself a copy that was not finished: run that copy again, and "
+            "copy from here once it is done",
             engine=source.scheme,
         )
     known = [name for name in known if name != MARKER]

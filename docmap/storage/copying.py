@@ -159,8 +159,8 @@ class _Copy:
             if (found.source, found.collections) != (place, chosen):
                 what = "" if found.source == place else f" of {found.source}"
                 raise DocmapError(
-                    f"{named(target)} holds a copy{what} that was not finished: run it again with the "
-                    "same source and the same collections, or clear the target",
+                    f"{named(target)} holds a copy{what} that was not finished: run it again with "
+                    "the same source and the same collections, or clear the target",
                     engine=target.scheme,
                 )
             self._state, self.resumed = found, True
@@ -168,8 +168,8 @@ class _Copy:
             held = _held(target)
             if held and not into_existing:
                 raise DocmapError(
-                    f"{named(target)} is not empty ({', '.join(held)}): copy to another target, or add "
-                    "to what is there (--into-existing, into_existing=True)",
+                    f"{named(target)} is not empty ({', '.join(held)}): copy to another target, or "
+                    "add to what is there (--into-existing, into_existing=True)",
                     engine=target.scheme,
                 )
             self._state = _Mark(place, chosen, held)
@@ -187,8 +187,8 @@ class _Copy:
             taken += sum(held[key] != batch[key] for key in held)
         if taken:
             raise DuplicateKey(
-                f"{named(self._target)} has {taken} of the documents of {part.collection} with another "
-                "content, and a copy replaces nothing; nothing was written",
+                f"{named(self._target)} has {taken} of the documents of {part.collection} with "
+                "another content, and a copy replaces nothing; nothing was written",
                 engine=self._target.scheme if self._target else None,
                 collection=part.collection,
             )
@@ -254,9 +254,10 @@ class _Copy:
             self._progress(len(batch))
         if (found.count, found.hex) != (read.count, read.hex):
             raise StorageError(
-                f"{part.collection} on {named(target)} is not what was read from {named(self._source)}: "
-                f"{found.count:,} documents, not {read.count:,}, or others. One of the two was "
-                "written meanwhile; run the copy again, which brings it up to date",
+                f"{part.collection} on {named(target)} is not what was read from "
+                f"{named(self._source)}: {found.count:,} documents, not {read.count:,}, or others. "
+                "One of the two was written meanwhile: run the copy again, and it is brought up to "
+                "date",
                 engine=target.scheme,
                 collection=part.collection,
             )
@@ -310,8 +311,8 @@ def _read_marker(target: BaseStorageAdapter) -> _Mark | None:
         return _Mark(held["source"], held["collections"], held["merged"])
     except (ValueError, KeyError, TypeError) as error:
         raise DocmapError(
-            f"the collection {MARKER} of {named(target)} does not tell how far a copy came: drop it, or "
-            "take another target",
+            f"the collection {MARKER} of {named(target)} does not tell how far a copy came: drop "
+            "it, or take another target",
             engine=target.scheme,
             collection=MARKER,
         ) from error
