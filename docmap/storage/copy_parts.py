@@ -42,6 +42,11 @@ class Part:
         """The collection's name."""
         return self.schema.collection
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The indexes for messages."""
+        return tuple(sorted(index.label for _, index in self.indexes))
+
 
 def parts_of(
     source: BaseStorageAdapter,

@@ -217,7 +217,7 @@ class _Copy:
             for record in batch.values():
                 read.add(record)
             self._progress(len(batch))
-        indexes, removed = tuple(index.label for _, index in part.indexes), 0
+        indexes, removed = part.labels, 0
         if target is not None:
             removed = 0 if merged or not self.resumed else self._remove_others(target, part, read)
             if part.last_key:
@@ -288,7 +288,7 @@ def _make_indexes(target: BaseStorageAdapter, part: Part) -> tuple[str, ...]:
     for schema, index in part.indexes:
         if index.name not in present:
             target._build_index(schema, index, lambda _: None)
-    return tuple(index.label for _, index in part.indexes)
+    return part.labels
 
 
 def _held(target: BaseStorageAdapter) -> list[str]:

@@ -1,0 +1,26 @@
+"""A program that copies a database and tells its progress, so that it can be killed on the way.
+
+`python -m tests.storage.copier SOURCE TARGET BATCH_SIZE`
+"""
+
+from __future__ import annotations
+
+import sys
+
+from docmap import connect
+from docmap.storage.copying import copy
+
+
+def tell(count: int) -> None:
+    sys.stdout.write(f"{count}\n")
+    sys.stdout.flush()
+
+
+def main(source: str, target: str, batch_size: str) -> None:
+    with connect(source) as one, connect(target) as other:
+        copy(one, other, batch_size=int(batch_size), progress=tell)
+    sys.stdout.write("done\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
