@@ -17,12 +17,13 @@ MARK: Final = b""
 """The key under which the number of the last batch is: the first entry of every batch."""
 
 _BLOCK: Final = 32_768
-_PIECE: Final = struct.Struct("<HB")  # length and kind, behind a checksum of 4 bytes
-_PIECE_SIZE: Final = 7
+_HEADER: Final = struct.Struct("<4xHB")  # of a piece: a checksum, its length, its kind
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 # A batch: its sequence (8 bytes), the number of its entries (4); then the first entry: a put (1)
 # of a key without bytes (0) and a value of 8.
-_BATCH_START: Final = struct.Struct("<12x3sQ")
+_BATCH: Final = struct.Struct("<12x3sQ")
+BATCH_START: Final = _BATCH.size
+"""How many bytes of a batch say which it is."""
 _PUT_OF_MARK: Final = b"\x01\x00\x08"
 
 
@@ -77,46 +78,67 @@ def check_files(directory: Path) -> int | None:
 
 
 def _batches(path: Path) -> Iterator[int]:
-    for record in _records(path, _BATCH_START.size):
-        try:
-            start, number = _BATCH_START.unpack_from(record)
-        except struct.error:
-            raise Damaged(path) from None
-        if start != _PUT_OF_MARK:
-            raise Damaged(path)
-        yield number
+    for record in _records(path, BATCH_START):
+        yield batch_number(path, record)
+
+
+def batch_number(path: Path, record: bytes) -> int:
+    """The number that a batch begins with. Raises Damaged if it does not."""
+    try:
+        start, number = _BATCH.unpack_from(record)
+    except struct.error:
+        raise Damaged(path) from None
+    if start != _PUT_OF_MARK:
+        raise Damaged(path)
+    return int(number)
 
 
 def _records(path: Path, size: int | None = None) -> Iterator[bytes]:
     """The records of a log, or their first bytes. What is not whole at its end is left out."""
     data = path.read_bytes()
-    record: bytes | None = None
-    place, end = 0, len(data)
+    record = b""
+    for piece in pieces(path, data):
+        if piece.first:
+            record = b""
+        if size is None or len(record) < size:
+            record += data[piece.start : piece.end if size is None else piece.start + size]
+        if piece.last:
+            yield record
+
+
+class Piece(NamedTuple):
+    """A part of a record: where its header is, and its content."""
+
+    header: int
+    start: int
+    end: int
+    first: bool
+    last: bool
+
+
+def pieces(path: Path, data: bytes) -> Iterator[Piece]:
+    """The pieces in a log's blocks, up to one that is not whole. Raises Damaged."""
+    place, size = 0, len(data)
     while True:
         left = _BLOCK - place % _BLOCK
-        if left < _PIECE_SIZE:
+        if left < _HEADER.size:
             place += left
             continue
-        start = place + _PIECE_SIZE
-        if start > end:
+        start = place + _HEADER.size
+        if start > size:
             return
-        length, kind = _PIECE.unpack_from(data, place + 4)
+        length, kind = _HEADER.unpack_from(data, place)
         if not kind and not length:
             if any(data[place:]):
                 raise Damaged(path)
             return  # a file system that had made room, and had not written yet
-        place = start + length
-        if place > end:
+        end = start + length
+        if end > size:
             return
-        if length + _PIECE_SIZE > left or kind not in {_FULL, _FIRST, _MIDDLE, _LAST}:
+        if length + _HEADER.size > left or kind not in {_FULL, _FIRST, _MIDDLE, _LAST}:
             raise Damaged(path)
-        if kind in {_FULL, _FIRST} or record is None:
-            record = b""
-        if size is None or len(record) < size:
-            record += data[start : place if size is None else min(place, start + size)]
-        if kind in {_FULL, _LAST}:
-            yield record
-            record = None
+        yield Piece(place, start, end, kind in {_FULL, _FIRST}, kind in {_FULL, _LAST})
+        place = end
 
 
 def _manifest(path: Path) -> Manifest:

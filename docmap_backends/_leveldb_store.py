@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import plyvel
 
-from docmap.errors import NotConnected, StorageError, StorageFull
+from docmap.errors import CorruptStore, NotConnected, StorageError, StorageFull
 from docmap_backends._files_turns import turn
 from docmap_backends._leveldb_errors import translated
 from docmap_backends._leveldb_files import MARK, Damaged, check_files
 from docmap_backends._leveldb_guard import Guard
+from docmap_backends._leveldb_torn import cut_torn_tail
 
 _LOWEST: Final = b"\0"  # the first key behind the mark
 _FEW, _MANY = 16, 256  # entries that a stream reads at once, at first and later
@@ -128,6 +129,15 @@ class LevelDBStore(_Reads):
             raise
 
     def _open(self) -> None:
+        try:
+            self._open_once()
+        except CorruptStore:
+            expected = self._guard.acknowledged
+            if expected is None or not cut_torn_tail(self.directory, expected):
+                raise
+            self._open_once()
+
+    def _open_once(self) -> None:
         guard = self._guard
         try:
             in_logs = check_files(self.directory)

@@ -147,6 +147,46 @@ def test_a_batch_that_was_not_acknowledged_may_be_torn(directory: Path) -> None:
             contents(other)
 
 
+def spoil_nothing(data: bytearray) -> None:
+    """As it was written."""
+
+
+def lose_bytes(data: bytearray) -> None:
+    data[200:] = bytes(len(data) - 200)
+
+
+def lose_a_page(data: bytearray) -> None:
+    data[2000:4000] = bytes(len(data[2000:4000]))
+
+
+def read_garbage(data: bytearray) -> None:
+    data[:] = random.Random(1).randbytes(len(data))
+
+
+@pytest.mark.parametrize("spoil", [spoil_nothing, lose_bytes, lose_a_page, read_garbage])
+@pytest.mark.parametrize("size", [2500, 5000, 70_000])
+def test_a_batch_that_was_not_acknowledged_may_have_lost_its_bytes(
+    directory: Path, size: int, spoil: Callable[[bytearray], None]
+) -> None:
+    with closing(LevelDBStore(directory)) as store:
+        store.write({b"a": b"1" * 100}, ())
+        (log,) = directory.glob("*.log")
+        whole = log.stat().st_size
+        acknowledged = (directory / "DOCMAP").read_bytes()
+        store.write({b"b": b"2" * size}, ())
+    data = bytearray(log.read_bytes())
+    spoilt = data[whole:]
+    spoil(spoilt)
+    log.write_bytes(data[:whole] + spoilt)
+    if spoil is not spoil_nothing:
+        with pytest.raises(CorruptStore):
+            contents(copy(directory))
+    (directory / "DOCMAP").write_bytes(acknowledged)
+    found = contents(directory)
+    assert found.pop(b"a") == b"1" * 100
+    assert found == ({b"b": b"2" * size} if spoil is spoil_nothing else {})
+
+
 def copy(directory: Path) -> Path:
     target = directory.with_name("damaged")
     shutil.rmtree(target, ignore_errors=True)
