@@ -7,7 +7,6 @@ then refuses the whole store; what is behind the last acknowledged batch can go.
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 from typing import Final
 
@@ -44,19 +43,26 @@ def _torn_at(path: Path, acknowledged: int) -> int | None:
             record = [piece] if piece.first else [*record, piece]
             if not piece.last:
                 continue
-            start = b"".join(data[one.start : one.end] for one in record[:4])[:BATCH_START]
-            number = acknowledged + 1 if last >= acknowledged else batch_number(path, start)
+            number = last + 1 if last >= acknowledged else _number(path, data, record)
             if number > acknowledged and not all(_sound(data, one) for one in record):
                 return whole
-            last, whole = number, piece.end
+            last, whole, record = number, piece.end, []
+        # LevelDB looks at the pieces of a record that has no end, too.
+        if record and (last >= acknowledged or _number(path, data, record) > acknowledged):
+            return whole
     except Damaged:
         return whole if last >= acknowledged else None
     return None
 
 
+def _number(path: Path, data: bytes, record: list[Piece]) -> int:
+    start = b"".join(data[piece.start : piece.end] for piece in record[:BATCH_START])
+    return batch_number(path, start)
+
+
 def _sound(data: bytes, piece: Piece) -> bool:
     """True if a piece has the checksum that is before it."""
-    (masked,) = struct.unpack_from("<I", data, piece.header)
+    masked = int.from_bytes(data[piece.header : piece.header + 4], "little")
     value = (masked - _MASK) & 0xFFFFFFFF
     table = _table()
     checksum = 0xFFFFFFFF
