@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from docmap import BaseStorageAdapter, Condition
+from docmap import BaseStorageAdapter, Condition, DocmapError
 from docmap.testing.corpus import Writers, fill
 from docmap.testing.reference import ReferenceStorage
 from docmap.values import order_key
@@ -74,3 +74,11 @@ def exact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return ("list", tuple(map(exact, value)))
     return (type(value).__name__, str(value))
+
+
+def outcome(action: Callable[[], Any]) -> Any:
+    """What an action returns, or the name of docmap's error that it raises."""
+    try:
+        return action()
+    except DocmapError as error:
+        return type(error).__name__

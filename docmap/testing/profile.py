@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from docmap import BaseStorageAdapter, DocmapError, connect
 
 Kind = Literal["memory", "file", "server"]
 GapKind = Literal["engine", "driver", "planned"]
-Sharing = Literal["shares", "locked", "alone"]
+Sharing = Literal["shares", "process", "locked", "alone"]
 
 ABILITIES: Final = frozenset({"transactions", "counters", "indexes", "watch"})
 _KINDS: Final = frozenset({"memory", "file", "server"})
@@ -63,8 +64,11 @@ class BackendProfile:
     abilities: frozenset[str] = frozenset()
     """Those of `ABILITIES` that it claims; the suite fails if the class says otherwise."""
     second: Sharing = "alone"
-    """What another opener of the same store finds, in this process and in others: `shares` (both
-    work), `locked` (StoreLocked) or `alone` (a store of its own)."""
+    """What another opener of the same store finds: `shares` (it works, in other processes too),
+    `process` (it works in this process, others get StoreLocked), `locked` (StoreLocked here and
+    there) or `alone` (a store of its own)."""
+    durable: bool | None = None
+    """What was acknowledged is there after a kill. None: if it is not in memory."""
     native: frozenset[str] | None = None
     """The lookups that are native on a plain declared field: what is named must be, what is not
     must be residual. None makes no claim."""
@@ -114,6 +118,17 @@ class BackendProfile:
 
     @property
     def features(self) -> frozenset[str]:
-        """What tests may require of it: its abilities, its kind, how it shares, and `restart`."""
-        own = {"restart"} if self.restart is not None else set()
-        return self.abilities | {self.kind, self.second} | own
+        """What tests may require of it.
+
+        Its abilities, its kind, the word for what a second opener finds, `processes` if that works
+        in several of them, `durable`, `restart` if it can, and `posix` where processes can fork.
+        """
+        durable = self.kind != "memory" if self.durable is None else self.durable
+        own = {
+            "restart": self.restart is not None,
+            "durable": durable,
+            "processes": self.second == "shares",
+            "posix": hasattr(os, "fork"),
+        }
+        found = {name for name, has in own.items() if has}
+        return self.abilities | {self.kind, self.second} | found
