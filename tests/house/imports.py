@@ -27,7 +27,16 @@ BESIDE: Final = ("docmap.handlers", "docmap.manager", "docmap.services", "docmap
 TESTING: Final = "docmap.testing"
 
 ADAPTER_LEVEL: Final = 4
-ADAPTER_PARTS: Final = ("access", "files", "keyvalue", "references", "sql", "sqlfile", "tables")
+ADAPTER_PARTS: Final = (
+    "access",
+    "files",
+    "keyvalue",
+    "ordered",
+    "references",
+    "sql",
+    "sqlfile",
+    "tables",
+)
 DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "memory": (),
     "sqlite": ("sqlite3",),
