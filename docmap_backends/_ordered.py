@@ -74,11 +74,20 @@ def above(prefix: bytes) -> bytes | None:
 
 def _text(value: str) -> bytes:
     # A bound of a range may be a surrogate: it stands between its neighbours in UTF-8 too.
-    return _TEXT + value.encode("utf-8", "surrogatepass").replace(b"\0", b"\0\xff") + _END
+    return _TEXT + _escaped(value.encode("utf-8", "surrogatepass")) + _END
 
 
 def _binary(value: bytes) -> bytes:
-    return _RANKS[RANK_BYTES] + value.replace(b"\0", b"\0\xff") + _END
+    return _RANKS[RANK_BYTES] + _escaped(value) + _END
+
+
+def _escaped(value: bytes) -> bytes:
+    """The bytes without 0, which ends them."""
+    return value.replace(b"\1", b"\1\2").replace(b"\0", b"\1\1")
+
+
+def _unescaped(value: bytes) -> bytes:
+    return value.replace(b"\1\1", b"\0").replace(b"\1\2", b"\1")
 
 
 def _number(value: Any) -> bytes:
@@ -156,11 +165,11 @@ _FORMS: Final[dict[int, Callable[[Any], bytes]]] = {
 def plain(form: bytes) -> str | int | bytes:
     """The text, int or bytes that a form is of: what keys are made of."""
     if form[:1] == _TEXT:
-        return form[1:-1].replace(b"\0\xff", b"\0").decode("utf-8", "surrogatepass")
+        return _unescaped(form[1:-1]).decode("utf-8", "surrogatepass")
     if form[:1] == _NUMBER:
         if form[9:10] == _INEXACT:
             return int(key_number(form[10:-1]))
         bits = _bits.unpack(form[1:9])[0]
         bits ^= _SIGN if bits & _SIGN else _ALL_ONES
         return int(_undouble(_bits.pack(bits))[0])
-    return form[1:-1].replace(b"\0\xff", b"\0")
+    return _unescaped(form[1:-1])
