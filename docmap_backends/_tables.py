@@ -43,7 +43,7 @@ class TableStorage(CopiedTables):
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._tables: dict[str, Table] = {}
-        self._undo: list[Callable[[], None]] | None = None
+        self._undo: list[Callable[[], object]] | None = None
 
     def _reading(self) -> AbstractContextManager[Any]:
         """Around each look at the tables: no other thread writes meanwhile. May be nested."""
@@ -82,9 +82,12 @@ class TableStorage(CopiedTables):
     def _native(self) -> dict[str, Table]:
         return self._tables
 
+    def _new_table(self) -> Table:
+        return Table()
+
     def _ensure(self, schema: Schema) -> None:
         with self._writing():
-            table = self._tables.setdefault(schema.collection, Table())
+            table = self._tables.setdefault(schema.collection, self._new_table())
             table.key_names.add(schema.key_field.stored)
             for declared in schema.indexes:
                 if declared.name not in table.indexes:
@@ -314,7 +317,7 @@ class TableStorage(CopiedTables):
         if self._undo is not None:
             self._undo.append(partial(setattr, table, "last_key", table.last_key))
 
-    def _note(self, undo: Callable[[], None]) -> None:
+    def _note(self, undo: Callable[[], object]) -> None:
         """Remember how to take back a write, if a transaction may want to."""
         if self._undo is not None:
             self._undo.append(undo)

@@ -100,6 +100,14 @@ class MemoryIndex:
             raise cannot_be_unique(schema, declared, stored) from error
         return index
 
+    @classmethod
+    def over(cls, schema: Schema, declared: BoundIndex, entries: Iterable[Entry]) -> MemoryIndex:
+        """An index that exists already, over what is stored, whether or not it is unique."""
+        index = cls(schema, declared)
+        for entry in entries:
+            index.add(entry)
+        return index
+
     def check(self, entry: Entry) -> None:
         """Raise DuplicateKey if the entry's values are taken by another key."""
         if not self.declared.unique:
@@ -126,7 +134,8 @@ class MemoryIndex:
             self._gone.add(self._swaps.pop(entry, entry))
         if self.declared.unique:
             for values in index_entries(self.declared, entry.tree(self.schema)):
-                del self._owners[values]
+                if self._owners.get(values) == entry.key:
+                    del self._owners[values]
 
     def swap(self, old: Entry, new: Entry) -> None:
         """Put an entry in the places of another that has the same key and the same values here."""

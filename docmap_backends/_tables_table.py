@@ -28,6 +28,10 @@ class Table:
         """Store an entry and return the one it replaced. Raises DuplicateKey, nothing changed."""
         for index in self.indexes.values():
             index.check(entry)
+        return self.place(entry)
+
+    def place(self, entry: Entry) -> Entry | None:
+        """Store an entry that was checked, here or elsewhere."""
         self._rows = None
         old = self.entries.get(entry.key)
         for index in self.indexes.values():
