@@ -1,38 +1,68 @@
-"""Which index in memory serves a query best, and within which ranges."""
+"""Which indexes serve a query best, and within which ranges: one, several united, or two at once.
+
+It serves engines whose indexes are sorted places of entries, whatever an entry is: it must be
+hashable, and one for each document.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import product
-from typing import Any, Final
+from itertools import chain, product
+from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from docmap.query.nodes import And, Compare, Node
+from docmap.query.nodes import And, Compare, Node, Or
 from docmap.query.order import OrderTerm
-from docmap.query.paths import Segment
-from docmap.schema.indexes import IndexTerm
+from docmap.query.paths import Path
+from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
-from docmap.schema.types import LISTS, FieldType
-from docmap.values import RANK_DURATION, RANK_NUMBER, RANK_TEXT, ObjectId, order_key
-from docmap_backends._tables_index import LAST, Entry, MemoryIndex, Span
+from docmap.values import ObjectId
+from docmap_backends._access_ranges import Asked, Bound, equal_keys, range_of, reads_alike
+from docmap_backends._spans import Span
 
-_MOST_SPANS: Final = 64
-Asked = dict[tuple[Segment, ...], list[tuple[int, Compare]]]
-"""The comparisons that must all hold, with their position, by the segments of their path."""
+E_co = TypeVar("E_co", covariant=True)
+E = TypeVar("E")
+
+_COUNTED: Final = 2_000  # entries up to which an index is asked how many it has in a range
+_MOST_READ: Final = 4  # how many times as many entries a second index may have to be of use
+_WORTH: Final = 50  # entries from which on a second index is looked at
+
+
+class Searchable(Protocol[E_co]):
+    """An index: places sorted by the sort keys of its fields, and then by the document's key."""
+
+    @property
+    def declared(self) -> BoundIndex:
+        """What it is over."""
+
+    @property
+    def key_path(self) -> Path:
+        """The path of the documents' key, by which equal places are sorted."""
+
+    def count(self, span: Span) -> int:
+        """How many places lie within a span."""
+
+    def about(self, span: Span, most: int) -> int:
+        """About how many places lie within a span; `most` if there may be more."""
+
+    def entries(self, spans: Iterable[Span], *, reverse: bool, most: int | None) -> Iterator[E_co]:
+        """The entries within spans, as they are now, each once; `most` of a span are enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """How an index serves a query."""
+class Access(Generic[E]):
+    """How one index serves a query."""
 
-    index: MemoryIndex
+    index: Searchable[E]
     spans: Sequence[Span]
     equal: int
     """How many leading fields of the index are compared for equality."""
     narrowed: bool
     """The field after them lies in a range."""
+    covers: frozenset[int]
+    """The conditions, by their position, that hold for all that the spans hold."""
     complete: bool
     """The spans hold exactly the matches, each once."""
     ordered: bool
@@ -44,11 +74,25 @@ class Access:
         """True if the index leaves documents out."""
         return bool(self.equal) or self.narrowed
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The indexes that are used, for explain."""
+        return (self.index.declared.label,)
+
     def count(self) -> int:
         """How many places the spans hold."""
         return sum(map(self.index.count, self.spans))
 
-    def entries(self, stop: int | None) -> Iterator[Entry]:
+    def about(self, most: int = _COUNTED) -> int:
+        """About how many places the spans hold; `most` if there may be more."""
+        found = 0
+        for span in self.spans:
+            if found >= most:
+                return most
+            found += self.index.about(span, most - found)
+        return found
+
+    def entries(self, stop: int | None) -> Iterator[E]:
         """The entries as they are now; all that are needed for the first `stop` matches."""
         most = stop if self.complete and self.ordered else None
         return self.index.entries(self.spans, reverse=self.reverse, most=most)
@@ -62,28 +106,130 @@ class Access:
         return (", ".join(parts) or "all entries") + (", in order" if self.ordered else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Several(Generic[E]):
+    """Several ways at once: what is found on any of them, or on all."""
+
+    ways: tuple[Way[E], ...]
+    united: bool
+    complete: bool
+    """What is found are exactly the matches, each once."""
+    ordered: bool = False
+    used: bool = True
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The indexes that are used, for explain."""
+        return tuple(dict.fromkeys(chain.from_iterable(way.labels for way in self.ways)))
+
+    def count(self) -> int:
+        """How many entries are found."""
+        return sum(1 for _ in self.entries(None))
+
+    def about(self, most: int = _COUNTED) -> int:
+        """About how many entries are found; `most` if there may be more."""
+        numbers = [way.about(most) for way in self.ways]
+        return min(most, sum(numbers)) if self.united else min(numbers)
+
+    def entries(self, stop: int | None) -> Iterator[E]:
+        """The entries as they are now, each once, in no promised order."""
+        if self.united:
+            return iter(dict.fromkeys(chain.from_iterable(way.entries(None) for way in self.ways)))
+        first, *others = self.ways
+        kept = dict.fromkeys(first.entries(None))
+        for way in others:
+            found = kept
+            kept = {entry: None for entry in way.entries(None) if entry in found}
+        return iter(kept)
+
+    def words(self) -> str:
+        """What is read, for explain."""
+        return (" or " if self.united else " and ").join(f"({way.words()})" for way in self.ways)
+
+
+Way = Access[E] | Several[E]
+
+
 def choose(
-    indexes: Iterable[MemoryIndex],
+    indexes: Iterable[Searchable[E]],
     node: Node | None,
     order: Sequence[OrderTerm] = (),
     stop: int | None = None,
-) -> Access | None:
-    """The index that leaves the least to do for a query; None if none helps."""
+    *,
+    crossing: bool = False,
+) -> Way[E] | None:
+    """The way that leaves the least to do for a query; None if no index helps.
+
+    `crossing`: it pays to read two indexes for what is in both, as reading a document is dear.
+    """
+    indexes = list(indexes)
     conditions = node.children if isinstance(node, And) else () if node is None else (node,)
     asked: Asked = {}
+    found: list[Way[E]] = []
     for position, one in enumerate(conditions):
         if isinstance(one, Compare):
             asked.setdefault(one.path.segments, []).append((position, one))
-    found = []
+        elif isinstance(one, Or) and one.children:
+            united = _united(indexes, one, len(conditions))
+            if united is not None:
+                found.append(united)
+    single: list[Access[E]] = []
     for index in indexes:
         first = index.declared.terms[0].path.segments
         if first in asked or (order and order[0].path.segments == first):
             access = _access(index, asked, len(conditions), order)
             if access is not None:
-                found.append(access)
+                single.append(access)
+    found += single
     if len(found) < 2:
         return found[0] if found else None
-    return min(found, key=lambda access: _cost(access, order, stop))
+    costs = [_cost(way, order, stop) for way in found]
+    best = costs.index(min(costs))
+    if crossing and costs[best] > _WORTH:
+        crossed = _crossed(found[best], single, len(conditions), order, stop)
+        if crossed is not None:
+            return crossed
+    return found[best]
+
+
+def _united(indexes: list[Searchable[E]], node: Or, conditions: int) -> Several[E] | None:
+    """The ways to each of the alternatives; None if one of them needs all documents."""
+    ways: list[Way[E]] = []
+    for child in node.children:
+        way = choose(indexes, child)
+        if way is None or not way.used:
+            return None
+        ways.append(way)
+    complete = conditions == 1 and all(way.complete for way in ways)
+    return Several(tuple(ways), united=True, complete=complete)
+
+
+def _crossed(
+    best: Way[E],
+    single: list[Access[E]],
+    conditions: int,
+    order: Sequence[OrderTerm],
+    stop: int | None,
+) -> Several[E] | None:
+    """The best way with a second one that leaves out what the first does not."""
+    if not isinstance(best, Access) or best.complete or not best.used:
+        return None
+    if best.ordered and stop is not None:
+        return None  # it ends early by itself
+    number = best.about()
+    others = [
+        (access.about(_MOST_READ * number + 1), access)
+        for access in single
+        if access is not best and access.used and not access.covers <= best.covers
+    ]
+    for size, other in sorted(others, key=lambda pair: pair[0]):
+        if size <= _MOST_READ * number:
+            covered = best.covers | other.covers
+            plain = not (best.index.declared.elements or other.index.declared.elements)
+            return Several(
+                (best, other), united=False, complete=plain and len(covered) == conditions
+            )
+    return None
 
 
 def asked_keys(schema: Schema, node: Node | None) -> list[Any]:
@@ -101,31 +247,38 @@ _UNTYPED_KEYS: Final = frozenset({str, int, UUID, ObjectId})
 _KEYS_OF_CLASSES: Final = _UNTYPED_KEYS | {date, datetime}
 
 
-def _cost(access: Access, order: Sequence[OrderTerm], stop: int | None) -> float:
+def reads_all(way: Way[Any], stop: int | None) -> bool:
+    """True if the index only gives the order, and documents are tried until enough match."""
+    return not way.used and not (way.complete and stop is not None)
+
+
+def _cost(way: Way[Any], order: Sequence[OrderTerm], stop: int | None) -> float:
     """A rough measure: sorting doubles the work, and a slice needs a part of what is ordered."""
-    number = access.count()
-    if order and not access.ordered:
+    if order and way.ordered and way.complete and stop is not None:
+        return way.about(stop)
+    number = way.about()
+    if order and not way.ordered:
         return number * 2
     if order and stop is not None:
-        return min(number, stop) if access.complete else number / 4
+        return number / 4
     return number
 
 
 def _access(
-    index: MemoryIndex, asked: Asked, conditions: int, order: Sequence[OrderTerm]
-) -> Access | None:
+    index: Searchable[E], asked: Asked, conditions: int, order: Sequence[OrderTerm]
+) -> Access[E] | None:
     equal: list[Sequence[Any]] = []
     used: set[int] = set()
     terms = index.declared.terms
     for term in terms:
-        keys = _equal_keys(term, asked, used)
+        keys = equal_keys(term, asked, used)
         if keys is None:
             break
         equal.append(keys)
     depth = len(equal)
-    low, high = _Bound(), _Bound()
+    low, high = Bound(), Bound()
     if depth < len(terms) and not terms[depth].elements:
-        low, high = _range(terms[depth], asked, used)
+        low, high = range_of(terms[depth], asked, used)
     spans = [
         Span(prefix, low.key, high.key, low.included, high.included) for prefix in product(*equal)
     ]
@@ -133,101 +286,11 @@ def _access(
     if not used and not ordered:
         return None
     complete = len(used) == conditions and not index.declared.elements
-    return Access(index, spans, depth, bool(low.key or high.key), complete, ordered, reverse)
+    narrowed = bool(low.key or high.key)
+    return Access(index, spans, depth, narrowed, frozenset(used), complete, ordered, reverse)
 
 
-def _equal_keys(term: IndexTerm, asked: Asked, used: set[int]) -> Sequence[Any] | None:
-    """The sort keys of which the term's field must have one, by the first comparison that tells."""
-    lookups = _ELEMENT_KEYS if term.elements else _KEYS
-    for position, node in asked.get(term.path.segments, ()):
-        if node.lookup in lookups and _reads_alike(node.type, term):
-            values = lookups[node.lookup](node.value)
-            if values is not None and len(values) <= _MOST_SPANS:
-                used.add(position)
-                return [order_key(value) for value in values]
-    return None
-
-
-_KEYS: Final[Mapping[str, Callable[[Any], Sequence[Any] | None]]] = {
-    "equals": lambda wanted: (wanted,),
-    "in": lambda wanted: wanted,
-    "is_null": lambda wanted: (None,) if wanted else None,
-}
-_ELEMENT_KEYS: Final[Mapping[str, Callable[[Any], Sequence[Any] | None]]] = {
-    "contains": lambda wanted: (wanted,),
-    "contains_any": lambda wanted: wanted,
-    "contains_all": lambda wanted: wanted[:1] or None,
-}
-
-
-def _reads_alike(kind: FieldType | None, term: IndexTerm) -> bool:
-    """True if the query reads the field as the index does: classes may declare it differently."""
-    if kind is not None and term.elements:
-        kind = kind.item if kind.kind in LISTS else None
-    if kind is None:
-        return False
-    return kind is term.type or (kind.kind == term.type.kind and kind.kind in _ONE_READING)
-
-
-_ONE_READING: Final = frozenset(
-    "bool int bigint float decimal str bytes datetime date time timedelta uuid objectid any".split()
-)
-
-
-@dataclass(slots=True)
-class _Bound:
-    """One end of a range; `()` is open."""
-
-    key: tuple[Any, ...] = ()
-    included: bool = True
-
-    def raise_to(self, key: Any, *, included: bool) -> None:
-        if not self.key or key > self.key[0] or (key == self.key[0] and not included):
-            self.key, self.included = (key,), included
-
-    def lower_to(self, key: Any, *, included: bool) -> None:
-        if not self.key or key < self.key[0] or (key == self.key[0] and not included):
-            self.key, self.included = (key,), included
-
-
-def _range(term: IndexTerm, asked: Asked, used: set[int]) -> tuple[_Bound, _Bound]:
-    """The narrowest range that all comparisons on the term's field leave."""
-    low, high = _Bound(), _Bound()
-    for position, node in asked.get(term.path.segments, ()):
-        if node.lookup in _ENDS and _reads_alike(node.type, term):
-            bottom, top = _ENDS[node.lookup](node.value)
-            # Values of other types stand before and after: the range ends with the operand's type.
-            low.raise_to(bottom or (top[0],), included=node.lookup not in {"gt", "_after"})
-            high.lower_to(
-                top or (bottom[0], LAST),
-                included=node.lookup not in {"lt", "startswith", "_before"},
-            )
-            used.add(position)
-    return low, high
-
-
-def _prefix(text: str) -> tuple[Any, Any]:
-    """The first text that begins with `text`, and the first after those that do."""
-    head = text.rstrip(chr(0x10FFFF))
-    after = head[:-1] + chr(ord(head[-1]) + 1) if head else LAST
-    return (RANK_TEXT, text), (RANK_TEXT, after)
-
-
-LAST_OF_ALL: Final = (RANK_DURATION + 1,)
-_ENDS: Final[Mapping[str, Callable[[Any], tuple[Any, Any]]]] = {
-    "gt": lambda wanted: (order_key(wanted), ()),
-    "gte": lambda wanted: (order_key(wanted), ()),
-    "lt": lambda wanted: ((), order_key(wanted)),
-    "lte": lambda wanted: ((), order_key(wanted)),
-    "between": lambda wanted: (order_key(wanted[0]), order_key(wanted[1])),
-    "startswith": _prefix,
-    # A page goes on through values of other types, and never to null.
-    "_after": lambda wanted: (order_key(wanted), LAST_OF_ALL),
-    "_before": lambda wanted: ((RANK_NUMBER,), order_key(wanted)),
-}
-
-
-def _gives(index: MemoryIndex, depth: int, order: Sequence[OrderTerm]) -> tuple[bool, bool]:
+def _gives(index: Searchable[Any], depth: int, order: Sequence[OrderTerm]) -> tuple[bool, bool]:
     """Whether the entries of one span come in the wanted order, and whether backwards."""
     terms = index.declared.terms
     if not order or index.declared.elements or len({term.descending for term in order}) > 1:
@@ -237,9 +300,9 @@ def _gives(index: MemoryIndex, depth: int, order: Sequence[OrderTerm]) -> tuple[
     wanted = [term for term in order if term.path not in fixed]
     alike = (
         len(wanted) == len(rest) + 1
-        and wanted[-1].path == index.schema.key_path
+        and wanted[-1].path == index.key_path
         and all(
-            term.path == path and _reads_alike(term.type, held)
+            term.path == path and reads_alike(term.type, held)
             for term, (path, held) in zip(wanted, rest, strict=False)
         )
     )

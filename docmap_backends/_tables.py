@@ -22,7 +22,7 @@ from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage.watching import Kind
 from docmap.storage.writes import ANY, Write, keep_unknown, stale
-from docmap_backends._access import Access, asked_keys, choose
+from docmap_backends._access import Way, asked_keys, choose, reads_all
 from docmap_backends._references import References, node_of
 from docmap_backends._tables_aggregates import of_entries, of_rows
 from docmap_backends._tables_copying import CopiedTables
@@ -285,8 +285,8 @@ class TableStorage(CopiedTables):
         if access is None:
             return EnginePlan(documents=size, detail=("every document by the reference functions",))
         return EnginePlan(
-            (access.index.declared.label,),
-            scan=_reads_all(access, stop),
+            access.labels,
+            scan=reads_all(access, stop),
             documents=size,
             detail=(access.words(),),
         )
@@ -324,7 +324,11 @@ class TableStorage(CopiedTables):
 
 
 def _candidates(
-    table: Table, schema: Schema, node: Node | None, by: list[Any] | Access | None, stop: int | None
+    table: Table,
+    schema: Schema,
+    node: Node | None,
+    by: list[Any] | Way[Entry] | None,
+    stop: int | None,
 ) -> Iterable[Entry]:
     """The matching entries by keys, by an index in its order, or by trying all."""
     if by is None:
@@ -335,8 +339,3 @@ def _candidates(
         return entries if node is None else filtered(entries, schema, node)
     found = by.entries(stop)
     return found if node is None or by.complete else filtered(found, schema, node)
-
-
-def _reads_all(access: Access, stop: int | None) -> bool:
-    """True if the index only gives the order, and documents are tried until enough match."""
-    return not access.used and not (access.complete and stop is not None)

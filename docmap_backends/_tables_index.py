@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
 from docmap.storage.writes import cannot_be_unique, index_entries, not_unique
 from docmap.values import order_key
+from docmap_backends._spans import LAST, Span
 
 _FEW: Final = 32  # pending places up to which putting in each beats sorting all
 
@@ -44,33 +44,8 @@ class Entry:
         return tree if reader is schema else schema.codec.tree(self.data, names)
 
 
-class Last:
-    """Greater than everything: the end of a range."""
-
-    def __lt__(self, other: object) -> bool:
-        return False
-
-    def __gt__(self, other: object) -> bool:
-        return True
-
-
-LAST: Final[Any] = Last()
 # Where a list is declared, a document without elements still has a place in the index.
 _NO_ELEMENT: Final = (-1,)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of an index: equal leading values, then a range over the one that follows.
-
-    Ends are tuples of at most one sort key; `()` is open.
-    """
-
-    prefix: tuple[Any, ...] = ()
-    low: tuple[Any, ...] = ()
-    high: tuple[Any, ...] = ()
-    low_included: bool = True
-    high_included: bool = True
 
 
 class MemoryIndex:
@@ -79,6 +54,7 @@ class MemoryIndex:
     def __init__(self, schema: Schema, declared: BoundIndex) -> None:
         self.schema = schema
         self.declared = declared
+        self.key_path = schema.key_path
         self._terms = [(getter(term.path), term.elements) for term in declared.terms]
         self._names = frozenset(str(term.path.segments[0]) for term in declared.terms)
         self._sorted: list[tuple[Any, ...]] = []
@@ -149,6 +125,10 @@ class MemoryIndex:
         """How many places lie within a span."""
         low, high = self._bounds(span)
         return high - low
+
+    def about(self, span: Span, most: int) -> int:
+        """How many places lie within a span: it is known without reading them."""
+        return self.count(span)
 
     def entries(self, spans: Iterable[Span], *, reverse: bool, most: int | None) -> Iterator[Entry]:
         """The entries within spans, as they are now; `most` of a span are enough."""

@@ -33,6 +33,7 @@ ADAPTER_PARTS: Final = (
     "keyvalue",
     "ordered",
     "references",
+    "spans",
     "sql",
     "sqlfile",
     "tables",
