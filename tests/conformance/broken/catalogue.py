@@ -14,7 +14,10 @@ Kind = Literal["memory", "file"]
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An adapter with a fault, and the modules of the suite of which at least one must fail."""
+    """An adapter with a fault, and what of the suite must fail.
+
+    `shown_by` names modules without `test_`, or `module:part of the names of tests`.
+    """
 
     adapter: type[BaseStorageAdapter]
     shown_by: tuple[str, ...]
@@ -35,7 +38,7 @@ BROKEN: Final[dict[str, Broken]] = {}
 
 
 def broken(*shown_by: str, kind: Kind = "memory") -> Callable[[A], A]:
-    """Put an adapter on the list. `shown_by` names modules of the suite, without `test_`."""
+    """Put an adapter on the list; `shown_by` as in `Broken`."""
 
     def decorate(adapter: A) -> A:
         assert adapter.__name__ not in BROKEN

@@ -23,7 +23,7 @@ def sound(name: str) -> Meaning:
     return VOCABULARY[name].matches
 
 
-@broken()
+@broken("lookups:[equals-")
 class NullIsNotMissing(SoundStorage):
     """`equals None` and `is_null` hold for a stored null only, not where nothing is stored."""
 
@@ -35,7 +35,7 @@ class NullIsNotMissing(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[exists-")
 class NullDoesNotExist(SoundStorage):
     """`exists` does not hold for a stored null."""
 
@@ -44,7 +44,7 @@ class NullDoesNotExist(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[contains-")
 class BoolIsInt(SoundStorage):
     """True is 1 and False is 0, as Python and SQL have it."""
 
@@ -68,7 +68,7 @@ def _as_text(name: str) -> Meaning:
     )
 
 
-@broken()
+@broken("lookups:[gt-")
 class NumbersAreText(SoundStorage):
     """Floats and Decimals are compared as they are written."""
 
@@ -84,7 +84,7 @@ def _as_float(name: str) -> Meaning:
     return matches
 
 
-@broken()
+@broken("lookups:[equals-")
 class DecimalIsFloat(SoundStorage):
     """Decimals are compared as floats."""
 
@@ -100,14 +100,14 @@ def _int_as_float(name: str) -> Meaning:
     return matches
 
 
-@broken()
+@broken("lookups:[equals-")
 class IntIsDouble(SoundStorage):
     """Ints are compared as doubles, as JavaScript does: 2**53 and 2**53 + 1 are one."""
 
     changed: ClassVar = {name: _int_as_float(name) for name in ("equals", "gt", "gte", "lt", "lte")}
 
 
-@broken()
+@broken("lookups:[startswith-")
 class SupersetCalledExact(SoundStorage):
     """`startswith` ignores case and is said to be exact."""
 
@@ -118,7 +118,7 @@ class SupersetCalledExact(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[startswith-")
 class NotDropsMissing(SoundStorage):
     """NOT does not hold where a field is null or missing, as in SQL's three values."""
 
@@ -168,7 +168,7 @@ class AndTakesTwo(SoundStorage):
         return super().holds(condition)
 
 
-@broken()
+@broken("lookups:[equals-")
 class CaseIsFolded(SoundStorage):
     """`equals` and `in` on text ignore case, as a collation would."""
 
@@ -181,7 +181,7 @@ class CaseIsFolded(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[contains-")
 class ContainsTakesWildcards(SoundStorage):
     """`contains` on text takes % and _ as LIKE does."""
 
@@ -194,7 +194,7 @@ class ContainsTakesWildcards(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[like-")
 class LikeIgnoresCase(SoundStorage):
     """`like` ignores the case of ASCII letters, as SQLite's LIKE does."""
 
@@ -205,7 +205,7 @@ class LikeIgnoresCase(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[like-")
 class LikeDoesNotEscape(SoundStorage):
     r"""In `like` a backslash is a backslash: `\%` does not stand for a percent sign."""
 
@@ -214,7 +214,7 @@ class LikeDoesNotEscape(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[equals-")
 class TextIsNormalised(SoundStorage):
     """Texts are equal if their normal forms are."""
 
@@ -228,7 +228,7 @@ def _normal(value: Any) -> Any:
     return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
-@broken()
+@broken("lookups:[iexact-")
 class LowerIsCasefold(SoundStorage):
     """The lookups that ignore case use lower(): ß is not ss."""
 
@@ -251,7 +251,7 @@ def _across(name: str, above: int) -> Meaning:
     return matches
 
 
-@broken()
+@broken("lookups:[gt-")
 class RangesCrossTypes(SoundStorage):
     """A text is greater than any number, as SQLite has it."""
 
@@ -261,7 +261,7 @@ class RangesCrossTypes(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[equals-")
 class ListsAreWalked(SoundStorage):
     """`equals` holds for a list that has such an element, as MongoDB has it."""
 
@@ -279,7 +279,7 @@ class ListsAreWalked(SoundStorage):
         return walked
 
 
-@broken()
+@broken("lookups:[contains-")
 class ContainsLooksInsideElements(SoundStorage):
     """`contains` on a list holds if the text stands in one of its elements."""
 
@@ -295,7 +295,7 @@ class ContainsLooksInsideElements(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[contains_all-")
 class NothingContainsNothing(SoundStorage):
     """`contains_all` of no elements is false."""
 
@@ -306,7 +306,7 @@ class NothingContainsNothing(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[any-")
 class AnyOfDifferentElements(SoundStorage):
     """The conditions inside `any` may hold for different elements."""
 
@@ -320,7 +320,7 @@ class AnyOfDifferentElements(SoundStorage):
         return super().test(node)
 
 
-@broken()
+@broken("lookups:[all-")
 class AllOfNothing(SoundStorage):
     """`all` does not hold for an empty list."""
 
@@ -331,7 +331,7 @@ class AllOfNothing(SoundStorage):
         return own
 
 
-@broken()
+@broken("lookups:[between-")
 class BetweenIsHalfOpen(SoundStorage):
     """`between` leaves out the upper end."""
 
@@ -342,7 +342,7 @@ class BetweenIsHalfOpen(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[in-")
 class NoneIsNotIn(SoundStorage):
     """`in` with None among the values does not hold for null."""
 
@@ -353,7 +353,7 @@ class NoneIsNotIn(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[matches-")
 class MatchesFromTheStart(SoundStorage):
     """`matches` finds its pattern at the beginning of the text only."""
 
@@ -364,7 +364,7 @@ class MatchesFromTheStart(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[matches-")
 class DollarBeforeNewline(SoundStorage):
     r"""`$` in a pattern fits before a newline at the end, and `\d` every digit of Unicode."""
 
@@ -376,19 +376,22 @@ class DollarBeforeNewline(SoundStorage):
 
 
 def _local(name: str) -> Meaning:
-    return lambda stored, wanted: sound(name)(
-        stored + timedelta(hours=1) if isinstance(stored, datetime) else stored, wanted
-    )
+    def matches(stored: Any, wanted: Any) -> bool:
+        if isinstance(stored, datetime) and stored.year < 9999:
+            stored += timedelta(hours=1)
+        return sound(name)(stored, wanted)
+
+    return matches
 
 
-@broken()
+@broken("lookups:[day-")
 class LocalTime(SoundStorage):
     """The parts of a datetime are those of a clock that is an hour ahead of UTC."""
 
     changed: ClassVar = {name: _local(name) for name in ("hour", "day", "weekday", "year")}
 
 
-@broken()
+@broken("lookups:[weekday-")
 class WeeksBeginOnSunday(SoundStorage):
     """`weekday` counts from Sunday."""
 
@@ -399,14 +402,14 @@ class WeeksBeginOnSunday(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[size-")
 class NullHasNoElements(SoundStorage):
     """`size=0` holds for null and for what is missing."""
 
     changed: ClassVar = {"size": lambda stored, wanted: sound("size")(stored or [], wanted)}
 
 
-@broken()
+@broken("lookups:[equals-")
 class OperandsAreOperators(SoundStorage):
     """An object with `$gt`, `$ne` or `$exists` that is compared is run as an operator."""
 
@@ -419,7 +422,7 @@ class OperandsAreOperators(SoundStorage):
     }
 
 
-@broken()
+@broken("lookups:[between-")
 class DotsAreSteps(SoundStorage):
     """A dot in the name of a key is a step into an object."""
 
@@ -432,7 +435,7 @@ class DotsAreSteps(SoundStorage):
         return super().leaf(node, getter(Path(tuple(names))))
 
 
-@broken()
+@broken("lookups:[equals-")
 class KeysHaveAnOrder(SoundStorage):
     """Objects are equal only if their keys stand in the same order."""
 
@@ -453,7 +456,7 @@ def _to_the_second(name: str) -> Meaning:
     return lambda stored, wanted: sound(name)(_second(stored), _second(wanted))
 
 
-@broken()
+@broken("lookups:[equals-")
 class SecondsOnly(SoundStorage):
     """Datetimes are compared to the second."""
 

@@ -53,6 +53,6 @@ def profile_of(name: str) -> BackendProfile:
 
 
 def shown_by(name: str) -> tuple[str, ...]:
-    """The modules of the suite that show what is wrong with an adapter; empty for all."""
+    """What of the suite shows what is wrong with an adapter: `module` or `module:part of a name`."""
     found: Broken | None = BROKEN.get(name)
     return () if found is None else tuple(f"test_{module}" for module in found.shown_by)

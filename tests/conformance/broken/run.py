@@ -1,6 +1,6 @@
 """Runs the suite on adapters of this package, all in one process, and tells what each test said.
 
-`python -m tests.conformance.broken.run NAME...` (or `all`) prints for each which modules failed.
+`python -m tests.conformance.broken.run MODE NAME...` (or `all`) prints for each what failed.
 The process that runs the tests has this module as a plugin.
 """
 
@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 
@@ -24,7 +24,9 @@ from tests.house.tree import ROOT
 
 PLUGIN: Final = "tests.conformance.broken.run"
 REPORT: Final = "--broken-report"
-WHOLE: Final = "--broken-whole"
+MODE: Final = "--broken-mode"
+Mode = Literal["named", "first", "whole"]
+"""The tests that are named on the list, or all, up to the first failure; or all to the end."""
 _FILE: Final = """\
 from docmap.testing.suite import *
 from tests.conformance.broken.profiles import profile_of
@@ -39,6 +41,8 @@ class Result:
 
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    why: str = ""
+    """What the first failure says."""
 
     @property
     def modules(self) -> Counter[str]:
@@ -46,12 +50,9 @@ class Result:
         return Counter(one.partition("::")[0] for one in self.failed)
 
 
-def run(names: Iterable[str], directory: Path, *, whole: bool = False) -> dict[str, Result]:
-    """What the suite says of adapters, by name.
-
-    Of a broken one only the modules run that should show it, up to the first failure; `whole` runs
-    everything to the end. Raises AssertionError if pytest itself failed.
-    """
+def run(names: Iterable[str], directory: Path, mode: Mode) -> dict[str, Result]:
+    """What the suite says of adapters, by name. Raises AssertionError if pytest itself failed."""
+    names = list(names)
     for name in names:
         file = directory / f"test_{name.lower()}.py"
         file.write_text(_FILE.format(name=name), encoding="utf-8")
@@ -60,8 +61,7 @@ def run(names: Iterable[str], directory: Path, *, whole: bool = False) -> dict[s
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:docmap", "-p", "docmap.testing.plugin"]
         + ["-p", PLUGIN, "-p", "no:cacheprovider"]
-        + ["--no-header", "--tb=no", "--show-capture=no", f"{REPORT}={report}"]
-        + ([WHOLE] if whole else []),
+        + ["--no-header", "--tb=short", "--show-capture=no", f"{REPORT}={report}", f"{MODE}={mode}"],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
         check=False,
@@ -78,7 +78,7 @@ def run(names: Iterable[str], directory: Path, *, whole: bool = False) -> dict[s
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(REPORT)
-    parser.addoption(WHOLE, action="store_true")
+    parser.addoption(MODE, default="whole")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,28 +90,31 @@ class _Runner:
     """Collects what is asked for, and leaves a file alone once a test of it has failed."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._whole = config.getoption(WHOLE)
+        self._mode: Mode = config.getoption(MODE)
         self._report = Path(config.getoption(REPORT))
         self._results: dict[str, Result] = {}
 
     def pytest_pycollect_makeitem(self, collector: Any, name: str, obj: Any) -> list[Any] | None:
-        from tests.conformance.broken.profiles import shown_by
-
-        if self._whole or not name.startswith("test_"):
+        if self._mode != "named" or not name.startswith("test_"):
             return None
-        wanted = shown_by(collector.obj.profile.name)
-        return [] if wanted and _module(obj) not in wanted else None
+        named = {one.partition(":")[0] for one in _named(collector)}
+        return None if _module(obj) in named else []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if not self._whole:  # a part of the suite is not meant to be all of it
-            items[:] = [item for item in items if hasattr(item, "function")]
+        if self._mode == "named":  # a part of the suite is not meant to be all of it
+            items[:] = [item for item in items if hasattr(item, "function") and _is_named(item)]
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
         result = self._results.get(item.path.stem)
-        sound = item.path.stem not in {f"test_{name.lower()}" for name in BROKEN}
-        return True if result and result.failed and not self._whole and not sound else None
+        if not result or not result.failed or self._mode == "whole":
+            return None
+        # The test that failed left open what it thought this one would need.
+        item.session._setupstate.teardown_exact(nextitem)
+        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Any:
@@ -120,6 +123,7 @@ class _Runner:
         name = f"{_module(getattr(item, 'function', None))}::{item.name}"
         if report.failed:
             result.failed.append(name)
+            result.why = result.why or f"{name}: {report.longreprtext[-300:]}"
         elif report.when == "call" and report.passed:
             result.passed.append(name)
         return report
@@ -129,17 +133,33 @@ class _Runner:
         self._report.write_text(json.dumps(found), encoding="utf-8")
 
 
+def _named(collector: Any) -> tuple[str, ...]:
+    """What the list names for the adapter of a test file: `module` or `module:part of a name`."""
+    from tests.conformance.broken.profiles import shown_by
+
+    return shown_by(collector.obj.profile.name)
+
+
+def _is_named(item: pytest.Item) -> bool:
+    module = _module(getattr(item, "function", None))
+    return any(
+        home == module and part in item.name
+        for home, _, part in (one.partition(":") for one in _named(item.getparent(pytest.Module)))
+    )
+
+
 def _module(function: Any) -> str:
     return str(getattr(function, "__module__", "")).rpartition(".")[2]
 
 
 if __name__ == "__main__":
-    asked = list(BROKEN) if sys.argv[1:] == ["all"] else sys.argv[1:]
-    if not asked or sys.argv[1:] == ["all"]:
-        from tests.conformance.broken import profiles
+    from tests.conformance.broken import profiles
 
+    how, *asked = sys.argv[1:]
+    if asked == ["all"]:
         asked = [*profiles.SOUND, *BROKEN]
     with tempfile.TemporaryDirectory() as temporary:
-        for adapter, result in run(asked, Path(temporary), whole=True).items():
+        for adapter, result in run(asked, Path(temporary), how).items():  # type: ignore[arg-type]
             modules = ", ".join(f"{name} {count}" for name, count in result.modules.items())
             sys.stdout.write(f"{adapter}: {len(result.passed)} passed; {modules or 'NOT CAUGHT'}\n")
+            sys.stdout.write(f"    {result.why}\n")
