@@ -148,7 +148,7 @@ class _Known:
         return self._test(tree)
 
 
-@broken()
+@broken("logic")
 class OrTakesTheFirst(SoundStorage):
     """Of three or more conditions between which OR stands, the last is not looked at."""
 
@@ -158,7 +158,7 @@ class OrTakesTheFirst(SoundStorage):
         return super().holds(condition)
 
 
-@broken()
+@broken("logic")
 class AndTakesTwo(SoundStorage):
     """Of three or more conditions between which AND stands, only two are looked at."""
 

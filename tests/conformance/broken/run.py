@@ -61,7 +61,13 @@ def run(names: Iterable[str], directory: Path, mode: Mode) -> dict[str, Result]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:docmap", "-p", "docmap.testing.plugin"]
         + ["-p", PLUGIN, "-p", "no:cacheprovider"]
-        + ["--no-header", "--tb=short", "--show-capture=no", f"{REPORT}={report}", f"{MODE}={mode}"],
+        + [
+            "--no-header",
+            "--tb=short",
+            "--show-capture=no",
+            f"{REPORT}={report}",
+            f"{MODE}={mode}",
+        ],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
         check=False,
