@@ -39,7 +39,7 @@ class Line:
 
         The two of one repeat were taken close together: what slows the machine slows both.
         """
-        pairs = zip(self.seconds.get(OURS, ()), self.seconds.get(BY_HAND, ()), strict=True)
+        pairs = zip(self.seconds.get(OURS, ()), self.seconds.get(BY_HAND, ()), strict=False)
         ratios = [ours / by_hand for ours, by_hand in pairs]
         return median(ratios) if ratios else None
 
