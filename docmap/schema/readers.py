@@ -50,6 +50,8 @@ def to_wire(kind: FieldType, value: Any) -> Any:
         for option in kind.options:
             if option.kind == wanted:
                 return to_wire(option, value)
+    if kind.kind in {"model", "dict"} and kind_of(value):
+        return str(value)  # a tag is an object, which they might take
     return tagged(value)
 
 

@@ -281,11 +281,17 @@ class Mixed(Document, collection="mixed"):
     thing: Any = None
     moment: datetime | None = None
     pair: tuple[str, str] | None = None
+    customers: dict[str, dict[str, Any]] | None = None
 
 
 @pytest.mark.parametrize(
     ("thing", "target"),
-    [(timedelta(days=1), "moment"), (86400, "moment"), ({"a": ObjectId("5" * 24)}, "pair")],
+    [
+        (timedelta(days=1), "moment"),
+        (86400, "moment"),
+        ({"a": ObjectId("5" * 24)}, "pair"),
+        ({"a": timedelta(1)}, "customers"),
+    ],
 )
 def test_a_renamed_value_of_another_type_is_refused(
     db: BaseStorageAdapter, thing: Any, target: str
