@@ -13,6 +13,8 @@ import pytest
 
 from docmap import BaseStorageAdapter
 from docmap.testing.collecting import APPLIED, is_long
+from docmap.testing.prepared import Prepared
+from docmap.testing.processes import Forker, Target
 from docmap.testing.profile import BackendProfile
 from docmap.testing.reference import ReferenceStorage
 
@@ -23,11 +25,14 @@ __all__ = [
     "backend",
     "db",
     "directory",
+    "forker",
     "long_run",
     "opened",
     "oracle",
+    "prepared",
     "rng",
     "seed",
+    "target",
 ]
 
 
@@ -97,3 +102,22 @@ def oracle() -> Iterator[ReferenceStorage]:
     """The storage whose answers are right: nothing but docmap's reference functions."""
     with ReferenceStorage() as storage:
         yield storage
+
+
+@pytest.fixture
+def target(backend: BackendProfile, directory: Path) -> Target:
+    """The store of the test as other processes open it."""
+    return Target.of(backend, directory)
+
+
+@pytest.fixture
+def forker(target: Target) -> Iterator[Forker]:
+    """Runs programs on the test's store, one after another, each in a process that may die."""
+    with Forker(target) as forker:
+        yield forker
+
+
+@pytest.fixture
+def prepared(backend: BackendProfile, directory: Path, opened: Opened) -> Prepared:
+    """The test's store with notes in it, whose files can be spoilt and brought back."""
+    return Prepared(backend, directory, opened)
