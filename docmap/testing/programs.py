@@ -31,7 +31,7 @@ def wait_for_line() -> None:
 
 def write(target: Target, seed: float) -> None:
     """Write for ever; each step is told before and after."""
-    rng = random.Random(seed)  # noqa: S311 - which case is tried is no secret
+    rng = random.Random(seed)
     with target.open() as db:
         kinds = ["one", "one", "one", "one", "bulk", "again"]
         kinds += ["several"] if "transactions" in db.abilities else []
@@ -205,7 +205,7 @@ def _tried(db: BaseStorageAdapter, *more: Callable[[], Any]) -> list[str]:
 def interrupt(target: Target, times: int, seed: float) -> None:
     """Be interrupted at random moments; tell what was written and what is there in the end."""
     written, unsure = 0, 0
-    rng = random.Random(seed)  # noqa: S311 - which case is tried is no secret
+    rng = random.Random(seed)
 
     def raise_interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
