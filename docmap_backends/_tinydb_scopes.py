@@ -30,6 +30,9 @@ class Scoped(Protocol):
     def catch_up(self, store: Store, *, locked: bool) -> None:
         """Bring the tables up to what the files hold."""
 
+    def acknowledged(self) -> None:
+        """Called when a frame is on the disk."""
+
     def tables_stored(self) -> Iterator[Any]:
         """The tables as they lie in a file."""
 
@@ -132,6 +135,7 @@ class Writing:
             if not isinstance(error, StorageError):
                 store.forget()
             raise
+        self._storage.acknowledged()
         if store.full:
             with suppress(StorageError):  # the journal holds it all; it is tried again later
                 store.fold(self._storage.tables_stored())

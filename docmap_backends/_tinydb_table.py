@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
+from docmap.storage.watching import Kind
 from docmap_backends._tables_index import Entry, MemoryIndex
 from docmap_backends._tables_table import Table
 from docmap_backends._tinydb_file import Contents, Made, Row, key_from_json, key_to_json, line_of
@@ -116,6 +117,8 @@ class NumberedTable(Table):
 
 
 Tables = dict[str, Any]
+Change = tuple[str, Kind, Entry]
+"""A collection, what was done, and what is stored now or was deleted."""
 
 
 def tables_of(contents: Contents, before: Tables) -> Tables:
@@ -154,25 +157,32 @@ def dropped(*collections: str) -> bytes:
     return b"%s\n" % to_json([list(collections)])
 
 
-def replay(payload: bytes, tables: Tables) -> None:
-    """Make in the tables the changes of a frame."""
+def replay(payload: bytes, tables: Tables) -> list[Change]:
+    """Make in the tables the changes of a frame, and tell them."""
+    changes: list[Change] = []
     lines = payload.split(b"\n")
     for about, line in zip(lines[::2], lines[1::2], strict=True):
         match from_json(about):
             case [list(names)]:
                 for name in names:
-                    tables.pop(name, None)
+                    gone = tables.pop(name, None)
+                    if gone is not None:
+                        changes += [(name, "delete", entry) for entry in gone.entries.values()]
             case [name]:
                 _table(tables, name).be(Made(**from_json(line)))
             case [name, key]:
                 table = _table(tables, name)
-                table.remove(key_from_json(key))
+                old = table.remove(key_from_json(key))
                 table.release(key_from_json(key))
+                if old is not None:
+                    changes.append((name, "delete", old))
             case [name, key, number, revision]:
                 table = _table(tables, name)
                 entry = Entry(key_from_json(key), line, revision)
-                table.place(entry)
+                kind: Kind = "insert" if table.place(entry) is None else "update"
                 table.number(entry.key, number)
+                changes.append((name, kind, entry))
+    return changes
 
 
 def _table(tables: Tables, name: str) -> NumberedTable:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from docmap.schema.schema import Schema
 from docmap.storage.watching import KEPT, Kind, check_kept, not_now
-from docmap_backends._memory_changes import ChangeLog, MemoryFeed
 from docmap_backends._tables import TableStorage
+from docmap_backends._tables_changes import ChangeLog, TableFeed
 from docmap_backends._tables_index import Entry
 from docmap_backends._tables_table import Table
 
@@ -34,11 +34,11 @@ class MemoryStorage(TableStorage):
 
     # -- changes
 
-    def _watch(self, schema: Schema, after: str | None) -> MemoryFeed:
+    def _watch(self, schema: Schema, after: str | None) -> TableFeed:
         with self._mutex:
             if self._undo is not None:
                 raise not_now(schema)
-            return MemoryFeed(self._changes, schema.collection, after)
+            return TableFeed(self._changes, schema.collection, after)
 
     def _unwatch(self, schema: Schema) -> None:
         with self._mutex:

@@ -14,15 +14,18 @@ from docmap.errors import DocmapError, InvalidConfig, NotConnected, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
-from docmap.storage.watching import Kind
+from docmap.storage.watching import KEPT, Kind, check_kept, not_now
 from docmap.storage.writes import Write
 from docmap_backends._tables import TableStorage
+from docmap_backends._tables_changes import ChangeLog
 from docmap_backends._tables_index import Entry
 from docmap_backends._tables_table import Table
+from docmap_backends._tinydb_changes import FileFeed, differences, log_all
 from docmap_backends._tinydb_file import is_collection
 from docmap_backends._tinydb_scopes import Reading, Writing
 from docmap_backends._tinydb_store import Store
 from docmap_backends._tinydb_table import (
+    Change,
     NumberedTable,
     changed,
     dropped,
@@ -41,11 +44,17 @@ class TinyDBStorage(TableStorage):
     Options: `timeout` (seconds to wait for another writer, 5), `sync` (true; false leaves it to
     the operating system when writes reach the disk: the last may be lost when the machine, not the
     program, dies), `fold_size` (bytes that the journal may have before it is folded into the file,
-    4,194,304; it may have twice the file's size in any case).
+    4,194,304; it may have twice the file's size in any case), `kept_changes` (how many changes of
+    watched collections are kept in memory, 100,000).
     """
 
     scheme = "tinydb"
-    settings: ClassVar[dict[str, type]] = {"timeout": float, "sync": bool, "fold_size": int}
+    settings: ClassVar[dict[str, type]] = {
+        "timeout": float,
+        "sync": bool,
+        "fold_size": int,
+        "kept_changes": int,
+    }
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
@@ -54,6 +63,7 @@ class TinyDBStorage(TableStorage):
             raise InvalidConfig("tinydb needs a file: tinydb:///path/file.json", engine=self.scheme)
         self._path = os.path.realpath(path)
         self._store: Store | None = None
+        self._changes = ChangeLog(check_kept(self._options.get("kept_changes", KEPT), self.scheme))
         self.frame: list[bytes] = []
         self._reader = Reading(self)
         self._writer = Writing(self, self._reader)
@@ -85,6 +95,7 @@ class TinyDBStorage(TableStorage):
         finally:
             store.close()
             self._tables.clear()
+            self._changes.forget()
 
     def _fold_at_end(self, store: Store) -> None:
         if store.inherited or not store.pending:
@@ -128,13 +139,16 @@ class TinyDBStorage(TableStorage):
         if news is None:
             return
         try:
+            changes: list[Change] = []
             if news.contents is not None:
                 before = dict(self._tables)
                 self._tables.clear()
                 self._tables.update(tables_of(news.contents, before))
                 news.contents.tables = {}
+                changes = differences(before, self._tables, self._changes.watched)
             for payload in news.payloads:
-                replay(payload, self._tables)
+                changes += replay(payload, self._tables)
+            log_all(self._changes, changes)
         except BaseException:
             store.forget()
             raise
@@ -211,6 +225,9 @@ class TinyDBStorage(TableStorage):
             before = dict(self._tables)
             names = [name for name in before if is_collection(name)]
             for name in names:
+                for entry in before[name].entries.values() if name in self._changes.watched else ():
+                    self._changes.add(name, "delete", (entry.data, entry.revision))
+                    self._note(self._changes.take_back)
                 del self._tables[name]
             self._note(lambda: self._bring_back(before))
             self._record(dropped(*names))
@@ -224,6 +241,9 @@ class TinyDBStorage(TableStorage):
 
     def _changed(self, collection: str, kind: Kind, entry: Entry) -> None:
         table = self._numbered(collection)
+        if collection in self._changes.watched:
+            self._changes.add(collection, kind, (entry.data, entry.revision))
+            self._note(self._changes.take_back)
         if kind == "delete":
             number = table.numbers.get(entry.key)
             table.release(entry.key)
@@ -268,6 +288,24 @@ class TinyDBStorage(TableStorage):
         with self._writing():
             return super()._delete_keys(schema, records)
 
+    # -- changes
+
+    def _watch(self, schema: Schema, after: str | None) -> FileFeed:
+        with self._reading():
+            if self._undo is not None:
+                raise not_now(schema)
+            return FileFeed(self._changes, schema.collection, after, self._reading)
+
+    def _unwatch(self, schema: Schema) -> None:
+        with self._reading():
+            if self._undo is not None:
+                raise not_now(schema)
+            self._changes.unwatch(schema.collection)
+
+    def acknowledged(self) -> None:
+        """Called when a frame is on the disk."""
+        self._changes.publish()
+
     # -- keys that are counted
 
     def _next_key(self, schema: Schema) -> int:
@@ -278,6 +316,8 @@ class TinyDBStorage(TableStorage):
         with self._writing():
             self._writable(schema)
             table = self._numbered(schema.collection)
+            if table.last_key < table.mine:  # another thread was here meanwhile
+                return super()._next_key(schema)
             key = max(table.last_key, table.reserved) + 1
             ahead = min(max(2 * table.ahead, 1), _MOST_KEYS)
             self._note(partial(table.count_as, table.last_key, table.reserved, table.mine))

@@ -19,7 +19,8 @@ ENGINES: Final[Mapping[str, Callable[[Path], BaseStorageAdapter]]] = {
     "memory": lambda _: connect("memory://"),
     "sqlite": lambda _: connect("sqlite://"),
     "sqlite-file": lambda directory: connect(f"sqlite:///{directory / 'zoo.db'}"),
+    "tinydb": lambda directory: connect(f"tinydb:///{directory / 'zoo.json'}"),
     "scan-only": lambda _: _connected(ScanOnlyStorage()),
     "superset": lambda _: _connected(SupersetStorage()),
 }
-TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file")
+TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file", "tinydb")

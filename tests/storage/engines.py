@@ -23,9 +23,10 @@ MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "memory": lambda _: connect("memory://"),
     "sqlite": lambda _: connect("sqlite://"),
     "file": lambda path: connect(f"sqlite:///{path / 'test.db'}"),
+    "tinydb": lambda path: connect(f"tinydb:///{path / 'test.json'}"),
     "bare": lambda _: _bare(),
 }
-FULL: Final = ("memory", "sqlite", "file")  # with transactions, counters and indexes
+FULL: Final = ("memory", "sqlite", "file", "tinydb")  # with transactions, counters and indexes
 
 
 @pytest.fixture(params=MAKERS)

@@ -1,4 +1,4 @@
-"""The log of changes in memory, and places in it that wait for the next ones."""
+"""The log of changes of tables in memory, and places in it that wait for the next ones."""
 
 from __future__ import annotations
 
@@ -79,11 +79,14 @@ class ChangeLog:
             self.news.notify_all()
 
 
-class MemoryFeed:
+class TableFeed:
     """A place in the log of one collection."""
 
-    def __init__(self, log: ChangeLog, collection: str, after: str | None) -> None:
+    def __init__(
+        self, log: ChangeLog, collection: str, after: str | None, engine: str = "memory"
+    ) -> None:
         self._log = log
+        self._engine = engine
         self._collection = collection
         self._closed = False
         with log.news:
@@ -116,7 +119,7 @@ class MemoryFeed:
                 raise NotConnected(
                     f"the storage was closed since this watch of {self._collection} began, and "
                     "what memory held is gone: watch it again",
-                    engine="memory",
+                    engine=self._engine,
                     collection=self._collection,
                 )
             self._check_kept()
