@@ -111,6 +111,7 @@ class LevelDBStore(_Reads):
         self.directory = directory
         self.reading = threading.RLock()
         self._writer = threading.RLock()
+        self._inside = threading.RLock()  # of one batch: nobody closes the database meanwhile
         self._sync = sync
         self._timeout = max(timeout, 0.0)
         self._options = options
@@ -186,8 +187,9 @@ class LevelDBStore(_Reads):
 
     def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = ()) -> None:
         """Write one batch: all of it or nothing. Deletes come after puts."""
-        with self.writing():
-            self._make_writable()
+        with self._inside:
+            if self._failed or self._gone is not None:
+                self._make_writable()
             self._write(puts, deletes, sync=self._sync)
 
     def _write(
@@ -251,7 +253,7 @@ class LevelDBStore(_Reads):
 
     def sync(self) -> None:
         """Make every batch durable, those that `write` did not."""
-        with self.writing():
+        with self._inside:
             self._make_writable()
             if self._newest_log() != self._synced_log:
                 # An older log is never synchronised: its content goes into a table, which is.
@@ -294,7 +296,7 @@ class LevelDBStore(_Reads):
             if not self._sync and self._gone is None and not self._failed:
                 self.sync()
         finally:
-            with self._writer, self.reading:
+            with self._inside, self.reading:
                 self._gone = self._closed
                 if self._source is not None:
                     self._source.close()
@@ -325,6 +327,7 @@ class LevelDBStore(_Reads):
         self._gone = self._forked
         self.reading = self._reading = threading.RLock()
         self._writer = threading.RLock()
+        self._inside = threading.RLock()
 
     def _forked(self) -> NotConnected:
         return NotConnected(

@@ -127,7 +127,8 @@ def test_threads_write_in_turn(open_store: OpenStore) -> None:
 
     def write() -> None:
         try:
-            store.write({b"a": b""}, ())
+            with store.writing():
+                store.write({b"a": b""}, ())
         except StoreLocked as error:
             refused.append(error)
 
@@ -168,3 +169,24 @@ def test_a_mark_stands_at_the_head_of_each_batch(store: LevelDBStore) -> None:
     store.write({b"a": b"1"}, ())
     assert isinstance(store.native, plyvel.DB)
     assert dict(store.native) == {b"": (1).to_bytes(8, "little"), b"a": b"1"}
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_closing_does_not_wait_for_a_transaction_of_another_thread(
+    open_store: OpenStore, *, sync: bool
+) -> None:
+    store = open_store(sync=sync)
+    closed = threading.Event()
+
+    def close() -> None:
+        store.close()
+        closed.set()
+
+    with store.writing():
+        store.write({b"a": b""}, ())
+        thread = threading.Thread(target=close, daemon=True)
+        thread.start()
+        assert closed.wait(60)
+        with pytest.raises(NotConnected):
+            store.write({b"b": b""}, ())
+    assert list(open_store().keys(b"", None)) == [b"a"]
