@@ -15,7 +15,7 @@ from docmap.storage.copying import copy
 from tests.storage.test_copying import Order, contents, filled
 
 ROOT: Final = Path(__file__).parents[2]
-FILES: Final = ("sqlite",)
+FILES: Final = ("sqlite", "tinydb")
 COUNT: Final = 400
 BATCH: Final = 10
 
