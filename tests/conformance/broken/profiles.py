@@ -53,6 +53,6 @@ def profile_of(name: str) -> BackendProfile:
 
 
 def shown_by(name: str) -> tuple[str, ...]:
-    """What of the suite shows what is wrong with an adapter: `module` or `module:part of a name`."""
+    """What of the suite shows an adapter's fault: `module` or `module:part of a name`."""
     found: Broken | None = BROKEN.get(name)
     return () if found is None else tuple(f"test_{module}" for module in found.shown_by)

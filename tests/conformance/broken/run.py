@@ -58,16 +58,11 @@ def run(names: Iterable[str], directory: Path, mode: Mode) -> dict[str, Result]:
         file.write_text(_FILE.format(name=name), encoding="utf-8")
     (directory / "pytest.ini").write_text("[pytest]\nxfail_strict = true\n", encoding="utf-8")
     report = directory / "report.json"
+    plugins = ("no:docmap", "docmap.testing.plugin", PLUGIN, "no:cacheprovider")
+    options = [option for plugin in plugins for option in ("-p", plugin)]
+    options += ["-q", "--no-header", "--tb=short", "--show-capture=no"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:docmap", "-p", "docmap.testing.plugin"]
-        + ["-p", PLUGIN, "-p", "no:cacheprovider"]
-        + [
-            "--no-header",
-            "--tb=short",
-            "--show-capture=no",
-            f"{REPORT}={report}",
-            f"{MODE}={mode}",
-        ],
+        [sys.executable, "-m", "pytest", *options, f"{REPORT}={report}", f"{MODE}={mode}"],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
         check=False,

@@ -211,7 +211,7 @@ class ScansBreak(SoundStorage):
             time.sleep(0)
 
 
-@broken()
+@broken("read:nothing")
 class ErrorsAreRaw(SoundStorage):
     """What the engine raises reaches the user as it is."""
 
@@ -221,7 +221,7 @@ class ErrorsAreRaw(SoundStorage):
         return super()._find(schema, query)
 
 
-@broken()
+@broken("read:nothing")
 class CollectionsMustExist(SoundStorage):
     """Deleting from a collection that was never written to fails."""
 

@@ -16,7 +16,7 @@ from tests.conformance.broken.catalogue import broken
 from tests.conformance.broken.sound import Collection, SoundStorage
 
 
-@broken()
+@broken("revisions")
 class RevisionStays(SoundStorage):
     """A save does not raise the revision."""
 
@@ -25,7 +25,7 @@ class RevisionStays(SoundStorage):
         return revision if stored is None else stored[1]
 
 
-@broken()
+@broken("update", "revisions")
 class UpdateKeepsRevision(SoundStorage):
     """An update does not raise the revision of what it changes."""
 
@@ -39,7 +39,7 @@ class UpdateKeepsRevision(SoundStorage):
         return changed
 
 
-@broken()
+@broken("delete:anew")
 class RevisionsBeginAtOne(SoundStorage):
     """The first revision is 1: a document that was made anew is taken for the old one."""
 
@@ -48,7 +48,7 @@ class RevisionsBeginAtOne(SoundStorage):
         return 1 if stored is None else revision
 
 
-@broken()
+@broken("revisions")
 class StaleIsSaved(SoundStorage):
     """A save over a newer revision is done."""
 
@@ -58,7 +58,7 @@ class StaleIsSaved(SoundStorage):
         return super().checked_revision(schema, write, stored)
 
 
-@broken()
+@broken("delete")
 class DeletedComesBack(SoundStorage):
     """Saving a document that was deleted since brings it back."""
 
@@ -68,7 +68,7 @@ class DeletedComesBack(SoundStorage):
         return super().checked_revision(schema, write, stored)
 
 
-@broken()
+@broken("revisions", "delete")
 class StaleIsDeleted(SoundStorage):
     """Deleting over a newer revision is done."""
 
@@ -76,7 +76,7 @@ class StaleIsDeleted(SoundStorage):
         return super()._delete(schema, key, ANY)
 
 
-@broken()
+@broken("create")
 class InsertReplaces(SoundStorage):
     """An insert over a key that is taken replaces what is there."""
 
@@ -86,7 +86,7 @@ class InsertReplaces(SoundStorage):
         return super().checked_revision(schema, write, stored)
 
 
-@broken()
+@broken("unique")
 class UniqueIsNotChecked(SoundStorage):
     """Unique indexes are not looked at."""
 
@@ -94,7 +94,7 @@ class UniqueIsNotChecked(SoundStorage):
         pass
 
 
-@broken()
+@broken("unique")
 class NullsCollide(SoundStorage):
     """Null is a value like any other in a unique index."""
 
@@ -114,7 +114,7 @@ def _plain_entry(index: Any, schema: Schema, data: bytes | str) -> list[Any]:
     return [wire.get(term.path.segments[0]) if type(wire) is dict else None for term in index.terms]
 
 
-@broken()
+@broken("unique")
 class CompoundIsItsFirst(SoundStorage):
     """A unique index over several fields lets nothing pass that has its first value again."""
 
@@ -130,7 +130,7 @@ class CompoundIsItsFirst(SoundStorage):
                     raise not_unique(schema, index)
 
 
-@broken()
+@broken("unique", "update")
 class UpdatesBreakUnique(SoundStorage):
     """An update does not look at unique indexes."""
 
@@ -140,7 +140,7 @@ class UpdatesBreakUnique(SoundStorage):
         return super()._rewrite(schema, writes, frozenset())
 
 
-@broken()
+@broken("update", "revisions")
 class UpdatesAreLost(SoundStorage):
     """An update writes over what somebody else has written since it read."""
 
@@ -155,7 +155,7 @@ class UpdatesAreLost(SoundStorage):
         return super()._rewrite(schema, current, names)
 
 
-@broken()
+@broken("bulk")
 class BulkLosesItsLast(SoundStorage):
     """Of many documents that are stored at once the last is not, though it is said to be."""
 
@@ -165,7 +165,7 @@ class BulkLosesItsLast(SoundStorage):
         return [*super()._save_many(schema, writes[:-1]), 1]
 
 
-@broken()
+@broken("bulk")
 class BulkGoesOn(SoundStorage):
     """After a document that cannot be stored the others are stored all the same."""
 
@@ -183,7 +183,7 @@ class BulkGoesOn(SoundStorage):
         return revisions
 
 
-@broken()
+@broken("bulk")
 class BulkTakesAllBack(SoundStorage):
     """Where one of many documents fails, those before it are taken back."""
 
@@ -192,7 +192,7 @@ class BulkTakesAllBack(SoundStorage):
             return super()._save_many(schema, writes)
 
 
-@broken()
+@broken("bulk")
 class BulkMiscounts(SoundStorage):
     """The error of a bulk write says that nothing was written before it."""
 
@@ -204,7 +204,7 @@ class BulkMiscounts(SoundStorage):
             raise
 
 
-@broken()
+@broken("bulk")
 class FailuresAreHidden(SoundStorage):
     """An unordered bulk write says that all was stored."""
 
@@ -213,7 +213,7 @@ class FailuresAreHidden(SoundStorage):
             yield 1 if isinstance(one, DocmapError) else one
 
 
-@broken()
+@broken("update", "create", "revisions")
 class UnknownIsDropped(SoundStorage):
     """A save drops what the class does not know."""
 
@@ -246,7 +246,7 @@ class _OwnKeys(SoundStorage):
         return self.table(schema).records.pop(self.key(schema.stored_key(key)), None) is not None
 
 
-@broken()
+@broken("keys")
 class KeysFoldCase(_OwnKeys):
     """The keys "a" and "A" are one."""
 
@@ -254,7 +254,7 @@ class KeysFoldCase(_OwnKeys):
         return key.casefold() if isinstance(key, str) else key
 
 
-@broken()
+@broken("keys")
 class KeysAreCut(_OwnKeys):
     """Of a key only the first 63 characters count."""
 
@@ -262,7 +262,7 @@ class KeysAreCut(_OwnKeys):
         return key[:63] if isinstance(key, str) else key
 
 
-@broken()
+@broken("keys")
 class KeysAreText(_OwnKeys):
     """In a collection without a class, the keys 1 and "1" are one."""
 
@@ -270,7 +270,7 @@ class KeysAreText(_OwnKeys):
         return str(key)
 
 
-@broken()
+@broken("keys")
 class KeysAreStripped(_OwnKeys):
     """Blanks around a key do not count."""
 
@@ -278,7 +278,7 @@ class KeysAreStripped(_OwnKeys):
         return key.strip() if isinstance(key, str) else key
 
 
-@broken()
+@broken("keys", "create")
 class CollectionsFoldCase(SoundStorage):
     """The collections "Orders" and "orders" are one."""
 
@@ -289,7 +289,7 @@ class CollectionsFoldCase(SoundStorage):
         return self.held.setdefault(schema.collection.lower(), Collection())
 
 
-@broken()
+@broken("keys")
 class CollectionsAreNotListed(SoundStorage):
     """`collections()` gives nothing."""
 
@@ -297,7 +297,7 @@ class CollectionsAreNotListed(SoundStorage):
         return []
 
 
-@broken()
+@broken("keys:clear")
 class ClearKeepsCounters(SoundStorage):
     """`clear` leaves the counters of keys where they are."""
 
@@ -306,7 +306,7 @@ class ClearKeepsCounters(SoundStorage):
             table.records.clear()
 
 
-@broken()
+@broken("keys:counted")
 class KeysAreUsedAgain(SoundStorage):
     """The next key is one more than the highest that is stored."""
 
@@ -315,7 +315,7 @@ class KeysAreUsedAgain(SoundStorage):
             return max((k for k in self.table(schema).records if type(k) is int), default=0) + 1
 
 
-@broken()
+@broken("keys:counted")
 class CounterMissesGivenKeys(SoundStorage):
     """The counter does not see keys that were given by hand."""
 
@@ -326,7 +326,7 @@ class CounterMissesGivenKeys(SoundStorage):
         table.last_key = before
 
 
-@broken()
+@broken("read")
 class ManyLessOne(SoundStorage):
     """`get_many` does not find the last key."""
 
@@ -353,7 +353,7 @@ class _Rewriting(SoundStorage):
         return self.changed_value(wire)
 
 
-@broken()
+@broken("create", "values")
 class FloatsAreRounded(_Rewriting):
     """Floats are kept with 15 digits."""
 
@@ -361,7 +361,7 @@ class FloatsAreRounded(_Rewriting):
         return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
-@broken()
+@broken("create", "values")
 class WholeFloatsAreInts(_Rewriting):
     """1.0 is stored as 1."""
 
@@ -369,7 +369,7 @@ class WholeFloatsAreInts(_Rewriting):
         return int(value) if isinstance(value, float) and value == int(value) else value
 
 
-@broken()
+@broken("create", "values")
 class IntsAreDoubles(_Rewriting):
     """Ints are stored as doubles: from 2**53 on digits are lost."""
 
@@ -377,7 +377,7 @@ class IntsAreDoubles(_Rewriting):
         return int(float(value)) if type(value) is int else value
 
 
-@broken()
+@broken("create", "values")
 class TextIsStoredNormal(_Rewriting):
     """Text is stored in its normal form."""
 
@@ -385,7 +385,7 @@ class TextIsStoredNormal(_Rewriting):
         return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
-@broken()
+@broken("create", "values")
 class TextIsStripped(_Rewriting):
     """Blanks at the end of a text are not stored."""
 
@@ -393,7 +393,7 @@ class TextIsStripped(_Rewriting):
         return value.rstrip() if isinstance(value, str) else value
 
 
-@broken()
+@broken("create", "values")
 class EmptyTextIsNull(_Rewriting):
     """An empty text is stored as null, as Oracle does."""
 
@@ -401,7 +401,7 @@ class EmptyTextIsNull(_Rewriting):
         return None if value == "" else value
 
 
-@broken()
+@broken("create", "values")
 class TextIsAscii(_Rewriting):
     """Characters beyond the basic plane are lost, as in an old MySQL."""
 
@@ -409,7 +409,7 @@ class TextIsAscii(_Rewriting):
         return "".join(c for c in value if c <= "\uffff") if isinstance(value, str) else value
 
 
-@broken()
+@broken("delete")
 class DeletesAll(SoundStorage):
     """Deleting by a condition deletes the whole collection."""
 
@@ -418,7 +418,7 @@ class DeletesAll(SoundStorage):
         return self._delete_keys(schema, [(schema.key_of(data), rev) for data, rev in found])
 
 
-@broken()
+@broken("delete")
 class DeleteSaysNothing(SoundStorage):
     """Deleting a key says that something was there, whether or not it was."""
 
@@ -427,7 +427,7 @@ class DeleteSaysNothing(SoundStorage):
         return True
 
 
-@broken()
+@broken("delete")
 class DeletesNewer(SoundStorage):
     """Deleting what a query found deletes it in a newer revision, too."""
 
@@ -435,7 +435,7 @@ class DeletesNewer(SoundStorage):
         return sum(self._remove(schema, key) for key, _ in records)
 
 
-@broken()
+@broken("create", "revisions", "update")
 class UpsertInserts(SoundStorage):
     """`upsert` refuses a key that is taken."""
 
