@@ -6,9 +6,9 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +47,19 @@ class _Reads:
             raise self._store.error(error) from error
         return value
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, each in its place."""
+        try:
+            with self._reading:
+                get = self._source.get
+                return [get(key, verify_checksums=True) for key in keys]
+        except (plyvel.Error, RuntimeError, AttributeError) as error:
+            raise self._store.error(error) from error
+
+    def count(self, low: bytes, high: bytes | None) -> int:
+        """How many entries there are with low <= key < high."""
+        return sum(map(len, self._chunks(self._iterator(low, high), _MANY)))
+
     def items(
         self, low: bytes, high: bytes | None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
@@ -60,9 +73,15 @@ class _Reads:
     def _stream(
         self, low: bytes, high: bytes | None, reverse: bool, *, values: bool
     ) -> Iterator[Any]:
+        found = self._iterator(low, high, reverse=reverse, values=values)  # now, not when asked
+        return chain.from_iterable(self._chunks(found, _FEW))
+
+    def _iterator(
+        self, low: bytes, high: bytes | None, *, reverse: bool = False, values: bool = False
+    ) -> Any:
         try:
             with self._reading:
-                found = self._source.iterator(
+                return self._source.iterator(
                     start=low or _LOWEST,
                     stop=high,
                     reverse=reverse,
@@ -71,10 +90,9 @@ class _Reads:
                 )
         except (plyvel.Error, RuntimeError, AttributeError) as error:
             raise self._store.error(error) from error
-        return self._pulled(found)
 
-    def _pulled(self, found: Any) -> Iterator[Any]:
-        size = _FEW
+    def _chunks(self, found: Any, size: int) -> Iterator[list[Any]]:
+        """The entries of an iterator, `size` at first and more later."""
         try:
             while True:
                 try:
@@ -83,7 +101,7 @@ class _Reads:
                         chunk = list(islice(found, size))
                 except (plyvel.Error, RuntimeError) as error:
                     raise self._store.error(error) from error
-                yield from chunk
+                yield chunk
                 if len(chunk) < size:
                     return
                 size = _MANY

@@ -33,10 +33,12 @@ def test_ranges_are_those_of_a_sorted_dict(store: LevelDBStore, rng: random.Rand
         for top in (high, None):
             expected = sorted(k for k in held if k >= low and (top is None or k < top))
             assert list(store.keys(low, top)) == expected
+            assert store.count(low, top) == len(expected)
             assert list(store.items(low, top)) == [(key, held[key]) for key in expected]
             assert list(store.keys(low, top, reverse=True)) == expected[::-1]
         key = rng.choice(keys)
         assert store.get(key) == held.get(key)
+        assert store.get_many(keys) == [held.get(one) for one in keys]
 
 
 def test_a_store_keeps_what_was_written(open_store: OpenStore) -> None:
@@ -68,7 +70,9 @@ def test_a_snapshot_does_not_change(store: LevelDBStore) -> None:
 
 USES: list[Callable[[LevelDBStore], Any]] = [
     lambda store: store.get(b"a"),
+    lambda store: store.get_many([b"a"]),
     lambda store: store.keys(b"", None),
+    lambda store: store.count(b"", None),
     lambda store: store.write({b"a": b""}, ()),
     lambda store: store.snapshot().__enter__(),
     lambda store: store.sync(),
