@@ -297,6 +297,8 @@ def _gives(index: Searchable[Any], depth: int, order: Sequence[OrderTerm]) -> tu
         return False, False
     fixed = [term.path for term in terms[:depth]]
     rest = [(term.path, term) for term in terms[depth:]]
+    if rest and rest[-1][0] == index.key_path:
+        rest.pop()  # the key is what follows in any case
     wanted = [term for term in order if term.path not in fixed]
     alike = (
         len(wanted) == len(rest) + 1

@@ -50,6 +50,9 @@ class OrderedStore(ReadableStore, Protocol):
         Inside `writing` it is what `get` and `items` read.
         """
 
+    def close(self) -> None:
+        """Close it, in whatever state it is. What still streams ends with an error."""
+
 
 class Batch:
     """Changes that are not written yet, over what is stored: reading sees both."""

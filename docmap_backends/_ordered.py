@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from docmap.values import (
     TIMEDELTA_UNIT,
     decimal_key,
     key_number,
+    order_key,
 )
 
 _END: Final = b"\0"
@@ -60,6 +61,12 @@ def ordered(key: tuple[Any, ...]) -> bytes:
     if len(key) == 1:
         return _RANKS[rank]
     return _FORMS[rank](key[1])
+
+
+def form(value: Any) -> bytes:
+    """The bytes of a value itself: `ordered(order_key(value))`, and faster."""
+    known = _BY_TYPE.get(type(value))
+    return ordered(order_key(value)) if known is None else known(value)
 
 
 def above(prefix: bytes) -> bytes | None:
@@ -159,6 +166,15 @@ _FORMS: Final[dict[int, Callable[[Any], bytes]]] = {
     RANK_DATETIME: _datetime,
     RANK_TIME: _time,
     RANK_DURATION: _duration,
+}
+
+_BY_TYPE: Final[dict[type, Callable[[Any], bytes]]] = {
+    str: _text,
+    int: _number,
+    float: _number,
+    Decimal: _number,
+    datetime: _datetime,
+    date: _FORMS[RANK_DATE],
 }
 
 

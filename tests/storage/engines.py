@@ -10,11 +10,11 @@ from typing import Final
 import pytest
 
 from docmap import BaseStorageAdapter, connect
+from tests.keyvalue.memory_store import KeyValueMemory
 from tests.storage.bare import Bare
 
 
-def _bare() -> BaseStorageAdapter:
-    storage = Bare()
+def _opened(storage: BaseStorageAdapter) -> BaseStorageAdapter:
     storage.connect()
     return storage
 
@@ -24,9 +24,11 @@ MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "sqlite": lambda _: connect("sqlite://"),
     "file": lambda path: connect(f"sqlite:///{path / 'test.db'}"),
     "tinydb": lambda path: connect(f"tinydb:///{path / 'test.json'}"),
-    "bare": lambda _: _bare(),
+    "bare": lambda _: _opened(Bare()),
+    "keyvalue": lambda _: _opened(KeyValueMemory()),
 }
-FULL: Final = ("memory", "sqlite", "file", "tinydb")  # with transactions, counters and indexes
+WATCHED: Final = ("memory", "sqlite", "file", "tinydb")  # with a feed of changes
+FULL: Final = (*WATCHED, "keyvalue")  # with transactions, counters and indexes
 
 
 @pytest.fixture(params=MAKERS)

@@ -31,7 +31,7 @@ from docmap import (
 from tests.model.shop import Note, Ticket
 from tests.model.vehicles import Car, SportsCar, Truck, Vehicle
 from tests.storage.bare import Bare
-from tests.storage.engines import FULL, MAKERS, undone
+from tests.storage.engines import MAKERS, WATCHED, undone
 
 
 class Post(Document, collection="posts"):
@@ -50,6 +50,13 @@ class Token(Document, collection="tokens", expires_after="until"):
 
 def told(changes: Iterable[ChangeEvent[Any]]) -> list[tuple[str, Any]]:
     return [(change.kind, change.key) for change in changes]
+
+
+@pytest.fixture(params=WATCHED)
+def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorageAdapter]:
+    """A fresh storage of each engine with a feed of changes."""
+    with MAKERS[request.param](tmp_path) as storage:
+        yield storage
 
 
 @pytest.fixture
@@ -300,7 +307,7 @@ class TestTokens:
             with connect(url) as other, pytest.raises(ChangesLost, match="anew"):
                 other.watch(Post, after=token)
 
-    @pytest.mark.parametrize("engine", FULL)
+    @pytest.mark.parametrize("engine", WATCHED)
     def test_older_than_what_is_kept(self, engine: str, tmp_path: Path) -> None:
         place = {"memory": "memory://", "sqlite": "sqlite://"}.get(engine)
         with connect(place or f"sqlite:///{tmp_path / 'k.db'}", kept_changes=10) as db:
@@ -490,7 +497,7 @@ class TestEnginesWithout:
 def test_the_changes_are_what_the_program_did(seed: int, tmp_path: Path) -> None:
     """Of every engine alike; played back, they give what is stored."""
     found = []
-    for name in FULL:
+    for name in WATCHED:
         with MAKERS[name](tmp_path) as db:
             watch = db.watch(Post, wait=0)
             _program(db, random.Random(seed))
