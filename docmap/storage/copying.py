@@ -207,12 +207,14 @@ class _Copy:
         if target is not None:
             target._ensure(part.schema)
         merged = part.collection in self._state.merged
+        if target is not None and self.resumed and not merged:
+            _drop_indexes(target, part)  # values may have gone from one document to another
         written, read = 0, Digest()
         for batch in batches(self._source, part.schema, self._size):
             held = self._held(part, batch) if merged or self.resumed else {}
             missing = {key: record for key, record in batch.items() if held.get(key) != record}
             if missing and target is not None:
-                _write(target, part, missing)
+                _write(target, part, missing, merged=merged)
             written += len(missing)
             for record in batch.values():
                 read.add(record)
@@ -268,13 +270,19 @@ class _Copy:
             self._target._drop_collection(untyped(MARKER))
 
 
-def _write(target: BaseStorageAdapter, part: Part, records: Keyed) -> None:
+def _write(target: BaseStorageAdapter, part: Part, records: Keyed, *, merged: bool) -> None:
     with target.all_or_nothing():
-        if "indexes" not in target.abilities:  # nothing else looks at what must be unique
+        if merged and "indexes" not in target.abilities:  # nothing else looks what must be unique
             for one in part.classes:
                 for key, (data, _) in records.items():
                     target._check_unique(one, key, data)
         target._write_records(part.schema, list(records.items()))
+
+
+def _drop_indexes(target: BaseStorageAdapter, part: Part) -> None:
+    if "indexes" in target.abilities:
+        for name in target._present_indexes(part.schema):
+            target._drop_index(part.schema, name)
 
 
 def _make_indexes(target: BaseStorageAdapter, part: Part) -> tuple[str, ...]:

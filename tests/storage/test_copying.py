@@ -355,6 +355,19 @@ def test_what_changed_meanwhile_is_brought_up_to_date(
     assert contents(target) == contents(source)
 
 
+def test_unique_values_that_changed_hands_meanwhile(
+    source: BaseStorageAdapter, target: BaseStorageAdapter
+) -> None:
+    with pytest.raises(Interrupted):
+        copy(source, target, batch_size=5, progress=interrupting(50))
+    assert target.indexes(Order)["missing"] == []
+    for number, sku in (("A-001", None), ("A-020", "s1"), ("A-001", "s20")):
+        source.find(Order, number=number).update(sku=sku)
+    assert copy(source, target, batch_size=5).written == 7
+    assert contents(target) == contents(source)
+    assert target.indexes(Order)["missing"] == []
+
+
 def test_an_interrupted_copy_into_what_is_there_goes_on(
     source: BaseStorageAdapter, target: BaseStorageAdapter
 ) -> None:

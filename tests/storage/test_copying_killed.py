@@ -1,4 +1,4 @@
-"""A copy that is killed on its way, again and again, is whole in the end."""
+"""A copy that is killed on its way, or finds the disk full, is whole once it has run again."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ def test_a_killed_copy_goes_on(
         assert (report.resumed, report.documents) == (True, COUNT + 5)
         assert contents(other) == expected
         assert other.indexes(Order)["missing"] == []
+
+
+@pytest.mark.parametrize("engine", FILES)
+def test_a_copy_goes_on_once_the_disk_has_room(engine: str, tmp_path: Path) -> None:
+    source, target = url("sqlite", tmp_path, "source"), url(engine, tmp_path, "target")
+    with connect(source) as one:
+        filled(one, COUNT)
+        expected = contents(one)
+    arguments = [sys.executable, "-m", "tests.storage.copier", source, target, str(BATCH)]
+    arguments.append("60000")
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "docmap.errors.Storage" in done.stderr.splitlines()[-1]
+    with connect(target) as other:
+        _check_whole(other, expected)
+        assert 0 < sum(map(len, contents(other).values())) < COUNT
+    with connect(source) as one, connect(target) as other:
+        assert copy(one, other).resumed
+        assert contents(other) == expected
 
 
 def _kill(source: str, target: str, after: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import pytest
 
-from docmap import BaseStorageAdapter
+from docmap import BaseStorageAdapter, connect
 from docmap.testing.collecting import APPLIED, is_long
 from docmap.testing.prepared import Prepared
 from docmap.testing.processes import Forker, Target
@@ -23,6 +23,7 @@ Opened = Callable[..., BaseStorageAdapter]
 
 __all__ = [
     "backend",
+    "beside",
     "db",
     "directory",
     "forker",
@@ -95,6 +96,13 @@ def db(backend: BackendProfile, opened: Opened) -> Iterator[BaseStorageAdapter]:
     if backend.kind == "server":
         storage.reconnect()
         storage.clear()
+
+
+@pytest.fixture
+def beside() -> Iterator[BaseStorageAdapter]:
+    """A storage of another engine, to copy from and to."""
+    with connect("memory://") as storage:
+        yield storage
 
 
 @pytest.fixture
