@@ -6,9 +6,8 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,97 +18,14 @@ from docmap_backends._files_turns import turn
 from docmap_backends._leveldb_errors import translated
 from docmap_backends._leveldb_files import MARK, Damaged, check_files
 from docmap_backends._leveldb_guard import Guard
+from docmap_backends._leveldb_reads import Reads, Snapshot
 from docmap_backends._leveldb_torn import cut_torn_tail
 
-_LOWEST: Final = b"\0"  # the first key behind the mark
-_FEW, _MANY = 16, 256  # entries that a stream reads at once, at first and later
 _PROBE: Final = "DOCMAP.room"
 _MARGIN: Final = 1 << 20  # bytes that must be free before a store that was full is tried again
 
 
-class _Reads:
-    """Reads of a database or of a snapshot of it.
-
-    One thread at a time is inside LevelDB for a read, so that none is when it is closed.
-    """
-
-    def __init__(self, source: Any, store: LevelDBStore) -> None:
-        self._source = source
-        self._store = store
-        self._reading = store.reading
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key, or None."""
-        try:
-            with self._reading:
-                value: bytes | None = self._source.get(key, verify_checksums=True)
-        except (plyvel.Error, RuntimeError, AttributeError) as error:
-            raise self._store.error(error) from error
-        return value
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values of keys, each in its place."""
-        try:
-            with self._reading:
-                get = self._source.get
-                return [get(key, verify_checksums=True) for key in keys]
-        except (plyvel.Error, RuntimeError, AttributeError) as error:
-            raise self._store.error(error) from error
-
-    def count(self, low: bytes, high: bytes | None) -> int:
-        """How many entries there are with low <= key < high."""
-        return sum(map(len, self._chunks(self._iterator(low, high), _MANY)))
-
-    def items(
-        self, low: bytes, high: bytes | None, *, reverse: bool = False
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """The entries with low <= key < high, as they are now."""
-        return self._stream(low, high, reverse, values=True)
-
-    def keys(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[bytes]:
-        """The keys with low <= key < high, as they are now."""
-        return self._stream(low, high, reverse, values=False)
-
-    def _stream(
-        self, low: bytes, high: bytes | None, reverse: bool, *, values: bool
-    ) -> Iterator[Any]:
-        found = self._iterator(low, high, reverse=reverse, values=values)  # now, not when asked
-        return chain.from_iterable(self._chunks(found, _FEW))
-
-    def _iterator(
-        self, low: bytes, high: bytes | None, *, reverse: bool = False, values: bool = False
-    ) -> Any:
-        try:
-            with self._reading:
-                return self._source.iterator(
-                    start=low or _LOWEST,
-                    stop=high,
-                    reverse=reverse,
-                    include_value=values,
-                    verify_checksums=True,
-                )
-        except (plyvel.Error, RuntimeError, AttributeError) as error:
-            raise self._store.error(error) from error
-
-    def _chunks(self, found: Any, size: int) -> Iterator[list[Any]]:
-        """The entries of an iterator, `size` at first and more later."""
-        try:
-            while True:
-                try:
-                    with self._reading:
-                        self._store.check_usable()
-                        chunk = list(islice(found, size))
-                except (plyvel.Error, RuntimeError) as error:
-                    raise self._store.error(error) from error
-                yield chunk
-                if len(chunk) < size:
-                    return
-                size = _MANY
-        finally:
-            self._store.end(found)
-
-
-class LevelDBStore(_Reads):
+class LevelDBStore(Reads):
     """The database of one directory: V's `OrderedStore` over plyvel.
 
     `sync` makes each batch durable before `write` returns; `timeout` is how many seconds a thread
@@ -365,23 +281,6 @@ class LevelDBStore(_Reads):
             engine="leveldb",
             path=str(self.directory),
         )
-
-
-class Snapshot(_Reads):
-    """The store as it was at one moment."""
-
-    def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes]) -> None:
-        """Nothing is written into the past."""
-        raise StorageError("a snapshot is not written to", engine="leveldb")
-
-    def writing(self) -> AbstractContextManager[None]:
-        """That of the store itself."""
-        return self._store.writing()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """Itself: it does not change."""
-        yield self
 
 
 def _keep_for_ever(thing: Any) -> None:
