@@ -62,6 +62,12 @@ def _step(kind: str, stored: dict[str, int], rng: random.Random) -> Step:
     ]
 
 
+def read(target: Target) -> None:
+    """Tell what is stored."""
+    with target.open() as db:
+        tell(held(db))
+
+
 def insert(target: Target, name: str, count: int) -> None:
     """Open the store, new or not, and insert notes one by one; tell their keys."""
     with target.open() as db:
@@ -189,7 +195,6 @@ def _tried(db: BaseStorageAdapter, *more: Callable[[], Any]) -> list[str]:
         lambda: db.insert_many([note("children", 2)]),
         lambda: db.delete(Note, "2"),
         db.clear,
-        db.sync,
         *more,
     )
     told = []
@@ -228,6 +233,22 @@ def interrupt(target: Target, times: int, seed: float) -> None:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             db.upsert(Counter(id="it", value=number))
         tell(written, unsure, len(held(db)), db.get(Counter, "it").value)
+
+
+def stream(target: Target, count: int) -> None:
+    """Read so many notes one by one; tell how many, and by how many KiB the process has grown."""
+    import resource
+
+    with target.open() as db:
+        for start in range(0, count, 1000):
+            db.insert_many([note(f"{n:09d}", n * 3000) for n in range(start, start + 1000)])
+    with target.open() as db:
+        sum(1 for _ in db.find(Note)[:1000])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seen = sum(1 for _ in db.find(Note, number__gte=0))
+        seen += sum(1 for _ in db.find(Note))
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    tell(seen // 2, grown // (1024 if sys.platform == "darwin" else 1))
 
 
 def leave(target: Target) -> None:
@@ -275,16 +296,18 @@ def run_child(target: Target, name: str, arguments: Sequence[Any]) -> None:
 
 
 def run(target: Target, name: str, arguments: Sequence[Any]) -> None:
-    """Run a program by its name, of this module or of `write_steps`."""
-    from docmap.testing import write_steps
+    """Run a program by its name, of this module or of those beside it."""
+    from docmap.testing import filling, inspecting, write_steps
 
-    {**PROGRAMS, **write_steps.PROGRAMS}[name](target, *arguments)
+    beside = write_steps.PROGRAMS | filling.PROGRAMS | inspecting.PROGRAMS
+    (PROGRAMS | beside)[name](target, *arguments)
 
 
 PROGRAMS: Final[dict[str, Callable[..., None]]] = {
     program.__name__: program
     for program in (
         write,
+        read,
         insert,
         raise_counter,
         create,
@@ -295,6 +318,7 @@ PROGRAMS: Final[dict[str, Callable[..., None]]] = {
         attempt,
         fork,
         interrupt,
+        stream,
         leave,
         serve,
     )
