@@ -16,8 +16,8 @@ from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap_backends._keyvalue_catalogue import Table
 from docmap_backends._keyvalue_records import key_form, records_of, unpacked
-from docmap_backends._keyvalue_search import IN_MEMORY, Search, fetched
-from docmap_backends._keyvalue_store import OrderedStore, ReadableStore
+from docmap_backends._keyvalue_search import IN_MEMORY, Search
+from docmap_backends._keyvalue_store import OrderedStore, ReadableStore, fetched
 from docmap_backends._keyvalue_writes import KeyValueWriting
 from docmap_backends._references import References
 
@@ -43,8 +43,12 @@ class KeyValueStorage(KeyValueWriting):
         self._tables.clear()
 
     def _disconnect(self) -> None:
-        self._store.close()
+        self._close_store()
         self._tables.clear()
+
+    def _close_store(self) -> None:
+        """Close what `_open_store` opened."""
+        self._store.close()
 
     # -- views
 
@@ -119,6 +123,9 @@ class KeyValueStorage(KeyValueWriting):
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         tree = schema.codec.reader(set(path.segments[:1]))
         with self._reading(schema) as search:
+            found = None if condition is not None else search.distinct(path, kind)
+            if found is not None:
+                return found
             trees = (tree(data) for data, _ in search.records(NativeQuery(condition)))
             if path.each:
                 return list(chain.from_iterable(each_value(one, path) for one in trees))

@@ -11,8 +11,8 @@ from docmap.query.paths import Path
 from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.schema import Schema
 from docmap_backends._keyvalue_catalogue import HeldIndex
-from docmap_backends._keyvalue_store import ReadableStore
-from docmap_backends._ordered import above, ordered, rank_byte
+from docmap_backends._keyvalue_store import ReadableStore, counted, runs
+from docmap_backends._ordered import NOT_TOLD, above, end_of, ordered, rank_byte, value_of
 from docmap_backends._spans import LAST, Span
 
 KEY_INDEX = "(key)"
@@ -29,7 +29,7 @@ class StoredIndex:
 
     def count(self, span: Span) -> int:
         """How many entries lie within a span."""
-        return sum(1 for _ in self._view.keys(*self.bounds(span)))
+        return counted(self._view, *self.bounds(span))
 
     def about(self, span: Span, most: int) -> int:
         """How many entries lie within a span, of which no more than `most` are counted."""
@@ -45,6 +45,29 @@ class StoredIndex:
     def _within(self, span: Span, *, reverse: bool) -> Iterator[bytes]:
         for _, key in self._view.items(*self.bounds(span), reverse=reverse):
             yield key
+
+    def values(self, term: int) -> list[Any] | None:
+        """The different values at a term; None if the index cannot tell them, as of numbers."""
+        start = len(self._prefix)
+
+        def head(key: bytes) -> bytes:
+            end = start
+            for _ in range(term + 1):
+                end = end_of(key, end)
+            return key[:end]
+
+        found: dict[bytes, Any] = {}
+        for key in runs(self._view, self._prefix, _behind(self._prefix), head):
+            begin = start
+            for _ in range(term):
+                begin = end_of(key, begin)
+            form = key[begin : end_of(key, begin)]
+            if form not in found:
+                value = value_of(form)
+                if value is NOT_TOLD:
+                    return None
+                found[form] = value
+        return list(found.values())
 
     def bounds(self, span: Span) -> tuple[bytes, bytes]:
         """The first key of a span, and the first behind it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -11,12 +11,15 @@ from docmap.query.evaluate import roots, sorted_by
 from docmap.query.fast import compiled
 from docmap.query.nodes import Node
 from docmap.query.order import OrderTerm
+from docmap.query.paths import Path
 from docmap.schema.schema import Schema
+from docmap.schema.types import FieldType
 from docmap_backends._access import Access, Way, asked_keys, choose, reads_all
+from docmap_backends._access_ranges import reads_alike
 from docmap_backends._keyvalue_catalogue import Table
 from docmap_backends._keyvalue_index import KEY_INDEX, Records, StoredIndex, keys_serve
 from docmap_backends._keyvalue_records import damaged, key_form, records_of, unpacked
-from docmap_backends._keyvalue_store import ReadableStore
+from docmap_backends._keyvalue_store import ReadableStore, counted, fetched
 from docmap_backends._ordered import above
 from docmap_backends._references import node_of
 
@@ -65,11 +68,24 @@ class Search:
 
     def size(self) -> int:
         """How many records there are."""
-        return sum(1 for _ in self.view.keys(self._prefix, above(self._prefix)))
+        end = above(self._prefix)
+        assert end is not None  # noqa: S101 - it ends with a zero
+        return counted(self.view, self._prefix, end)
 
     def all(self) -> Iterator[Record]:
         """All records, in the order of their keys."""
         return self._unpacked(self.view.items(self._prefix, above(self._prefix)))
+
+    def distinct(self, path: Path, kind: FieldType) -> list[Any] | None:
+        """The values at a path of all records, each once, if an index tells them."""
+        if path.each or self._table is None:
+            return None
+        for name, held in self._table.indexes.items():
+            terms = held.declared.terms
+            for place, term in enumerate(terms):
+                if term.path == path and not held.declared.elements and reads_alike(kind, term):
+                    return self.index(name).values(place)
+        return None
 
     def explain(self, query: NativeQuery) -> EnginePlan:
         """How a query would run."""
@@ -151,13 +167,6 @@ class Search:
             return found
         tree = self._schema.codec.reader({term.path.segments[0] for term in order})
         return iter(sorted_by(found, order, lambda record: tree(record[0]), stop))
-
-
-def fetched(view: ReadableStore, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-    """The values of keys; at once where the store has a way to."""
-    many: Callable[[Sequence[bytes]], Sequence[bytes | None]] | None
-    many = getattr(view, "get_many", None)
-    return many(keys) if many is not None else [view.get(key) for key in keys]
 
 
 IN_MEMORY: Final = 1000

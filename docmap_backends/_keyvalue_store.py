@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import Final, Protocol
+
+from docmap_backends._ordered import above
 
 _FEW: Final = 32  # keys up to which putting in each beats sorting all
 
 
 class ReadableStore(Protocol):
-    """Bytes under bytes, in the order of their bytes."""
+    """Bytes under bytes, in the order of their bytes.
+
+    A store may have three more methods, which are used where they are there: `get_many(keys)`,
+    `count(low, high)` and `runs(low, high, head)`, as the functions of this module have them.
+    """
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key; None if there is none. Raises CorruptStore."""
@@ -68,6 +74,15 @@ class Batch:
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, as it will be."""
         return self.changes[key] if key in self.changes else self._base.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, as they will be."""
+        changes = self.changes
+        stored = [key for key in keys if key not in changes] if changes else keys
+        if not stored:
+            return [changes[key] for key in keys]
+        values = dict(zip(stored, fetched(self._base, stored), strict=True))
+        return [changes[key] if key in changes else values[key] for key in keys]
 
     def put(self, key: bytes, value: bytes) -> None:
         """Store a value under a key."""
@@ -168,3 +183,31 @@ def _merged(
         if following is None:
             return
         key, value = following
+
+
+def fetched(view: ReadableStore, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+    """The values of keys; at once where the store has a way to."""
+    many: Callable[[Sequence[bytes]], Sequence[bytes | None]] | None
+    many = getattr(view, "get_many", None)
+    return many(keys) if many is not None else [view.get(key) for key in keys]
+
+
+def counted(view: ReadableStore, low: bytes, high: bytes) -> int:
+    """How many keys lie in a range."""
+    count: Callable[[bytes, bytes], int] | None = getattr(view, "count", None)
+    return count(low, high) if count is not None else sum(1 for _ in view.keys(low, high))
+
+
+def runs(
+    view: ReadableStore, low: bytes, high: bytes, head: Callable[[bytes], bytes]
+) -> Iterator[bytes]:
+    """The first key of each run of keys with the same head, which is how they begin."""
+    skipping: Callable[..., Iterator[bytes]] | None = getattr(view, "runs", None)
+    if skipping is not None:
+        yield from skipping(low, high, head)
+        return
+    first = next(iter(view.keys(low, high)), None)
+    while first is not None:
+        yield first
+        behind = above(head(first))
+        first = None if behind is None else next(iter(view.keys(behind, high)), None)

@@ -13,20 +13,25 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from docmap.values import (
     RANK_BYTES,
     RANK_DATE,
     RANK_DATETIME,
     RANK_DURATION,
+    RANK_FALSE,
     RANK_LIST,
+    RANK_NULL,
     RANK_NUMBER,
     RANK_OBJECT,
     RANK_OBJECT_ID,
     RANK_TEXT,
     RANK_TIME,
+    RANK_TRUE,
     RANK_UUID,
     TIMEDELTA_UNIT,
+    ObjectId,
     decimal_key,
     key_number,
     order_key,
@@ -189,3 +194,64 @@ def plain(form: bytes) -> str | int | bytes:
         bits ^= _SIGN if bits & _SIGN else _ALL_ONES
         return int(_undouble(_bits.pack(bits))[0])
     return _unescaped(form[1:-1])
+
+
+NOT_TOLD: Final = object()
+"""The value of a form that leaves open which it is: 1, 1.0 and Decimal(1) have the same form."""
+
+
+def value_of(form: bytes) -> Any:
+    """The value that a form is of; NOT_TOLD of numbers, lists and objects."""
+    read = _VALUES.get(form[0])
+    return NOT_TOLD if read is None else read(form)
+
+
+_VALUES: Final[dict[int, Callable[[bytes], Any]]] = {
+    rank_byte(RANK_NULL)[0]: lambda _: None,
+    rank_byte(RANK_FALSE)[0]: lambda _: False,
+    rank_byte(RANK_TRUE)[0]: lambda _: True,
+    _TEXT[0]: plain,
+    rank_byte(RANK_UUID)[0]: lambda form: UUID(bytes=form[1:]),
+    rank_byte(RANK_OBJECT_ID)[0]: lambda form: ObjectId(form[1:]),
+    rank_byte(RANK_DATE)[0]: lambda form: date.fromordinal(int.from_bytes(form[1:], "big")),
+    rank_byte(RANK_DATETIME)[0]: lambda form: (
+        _EPOCH + int.from_bytes(form[1:], "big") * TIMEDELTA_UNIT
+    ),
+}
+
+
+def end_of(key: bytes, start: int) -> int:
+    """Where the form that starts there ends, in forms that stand one behind the other."""
+    rank = key[start]
+    length = _LENGTHS.get(rank)
+    if length is not None:
+        return start + length
+    if rank == _NUMBER[0]:
+        return (
+            start + 10 if key[start + 9 : start + 10] == _EXACT else key.index(_END, start + 10) + 1
+        )
+    place = start + 1
+    if rank == rank_byte(RANK_LIST)[0]:
+        while key[place]:
+            place = end_of(key, place)
+        return place + 1
+    if rank == rank_byte(RANK_OBJECT)[0]:
+        while key[place]:
+            place = end_of(key, end_of(key, place + 1))
+        return place + 1
+    return key.index(_END, place) + 1
+
+
+_LENGTHS: Final = {
+    rank_byte(-1)[0]: 1,
+    rank_byte(RANK_NULL)[0]: 1,
+    _NOT_A_NUMBER[0]: 1,
+    rank_byte(RANK_FALSE)[0]: 1,
+    rank_byte(RANK_TRUE)[0]: 1,
+    rank_byte(RANK_UUID)[0]: 17,
+    rank_byte(RANK_OBJECT_ID)[0]: 13,
+    rank_byte(RANK_DATE)[0]: 5,
+    rank_byte(RANK_DATETIME)[0]: 9,
+    rank_byte(RANK_TIME)[0]: 9,
+    rank_byte(RANK_DURATION)[0]: 11,
+}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docmap.values import ObjectId, order_key
-from docmap_backends._ordered import above, ordered, plain
+from docmap_backends._ordered import NOT_TOLD, above, end_of, form, ordered, plain, value_of
 
 ADVERSARIAL: Final[list[Any]] = [
     None,
@@ -128,3 +128,20 @@ def test_what_is_above_a_prefix_is_behind_all_that_begins_with_it(head: bytes, t
     else:
         assert head + tail < end
         assert not end.startswith(head)
+
+
+@given(st.lists(values(), min_size=1, max_size=4))
+def test_where_a_form_ends_is_told_by_itself(held: list[Any]) -> None:
+    forms = [ordered(order_key(value)) for value in held]
+    key, place = b"x" + b"".join(forms), 1
+    for value, expected in zip(held, forms, strict=True):
+        end = end_of(key, place)
+        assert key[place:end] == expected == form(value)
+        told = value_of(key[place:end])
+        assert told is NOT_TOLD or (told == value and type(told) is type(value))
+        assert (told is NOT_TOLD) == (type(value) in NOT_TOLD_TYPES)
+        place = end
+    assert place == len(key)
+
+
+NOT_TOLD_TYPES: Final = {int, float, Decimal, list, dict, bytes, time, timedelta}
