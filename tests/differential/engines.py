@@ -21,8 +21,9 @@ ENGINES: Final[Mapping[str, Callable[[Path], BaseStorageAdapter]]] = {
     "sqlite": lambda _: connect("sqlite://"),
     "sqlite-file": lambda directory: connect(f"sqlite:///{directory / 'zoo.db'}"),
     "tinydb": lambda directory: connect(f"tinydb:///{directory / 'zoo.json'}"),
+    "shelve": lambda directory: connect(f"shelve:///{directory / 'zoo'}"),
     "keyvalue": lambda _: _connected(KeyValueMemory()),
     "scan-only": lambda _: _connected(ScanOnlyStorage()),
     "superset": lambda _: _connected(SupersetStorage()),
 }
-TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file", "tinydb", "keyvalue")
+TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file", "tinydb", "shelve", "keyvalue")

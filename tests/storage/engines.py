@@ -24,11 +24,12 @@ MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "sqlite": lambda _: connect("sqlite://"),
     "file": lambda path: connect(f"sqlite:///{path / 'test.db'}"),
     "tinydb": lambda path: connect(f"tinydb:///{path / 'test.json'}"),
+    "shelve": lambda path: connect(f"shelve:///{path / 'shelf'}"),
     "bare": lambda _: _opened(Bare()),
     "keyvalue": lambda _: _opened(KeyValueMemory()),
 }
 WATCHED: Final = ("memory", "sqlite", "file", "tinydb")  # with a feed of changes
-FULL: Final = (*WATCHED, "keyvalue")  # with transactions, counters and indexes
+FULL: Final = (*WATCHED, "shelve", "keyvalue")  # with transactions, counters and indexes
 
 
 @pytest.fixture(params=MAKERS)
