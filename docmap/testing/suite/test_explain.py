@@ -106,3 +106,10 @@ def test_native_lookups_are_those_of_the_profile(
     plans = [db.find(Indexes, case.condition()).explain() for case in cases(lookup)[:40]]
     native = any(plan.data["native"] for plan in plans)
     assert backend.native is None or native is (lookup in backend.native)
+
+
+def test_what_cannot_match_is_not_read(db: BaseStorageAdapter) -> None:
+    _orders(db)
+    for query in (db.find(Order, number__in=[]), db.find(Order).limit(0)):
+        assert not query.explain().scan
+        assert query.options(allow_scan=False).list() == []

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from docmap import BaseStorageAdapter, Document, DuplicateKey, ObjectId
+from docmap import BaseStorageAdapter, Document, DuplicateKey, InvalidValue, ObjectId
 from docmap.testing.collecting import requires
 from docmap.testing.models import Account, Numbered, Order
 from docmap.testing.suite.fixtures import Opened
@@ -175,3 +175,46 @@ def test_what_was_closed_is_there_again(opened: Opened) -> None:
     again.lines = 701
     again.save()
     assert second.find(Order, lines__gte=700).count() == 1
+
+
+def test_keys_of_untyped_collections(db: BaseStorageAdapter) -> None:
+    """1 and "1" are two keys, and each comes back as it was."""
+    keys = ["1", 1, "a", "A", UUID(int=1), ObjectId(bytes(12)), str(UUID(int=1)), "0" * 24]
+    db.insert_many("loose", [{"id": key, "n": n} for n, key in enumerate(keys)])
+    for number, key in enumerate(keys):
+        found = db.get("loose", key)
+        assert (type(found["id"]), found["id"], found["n"]) == (type(key), key, number)
+    assert db.delete("loose", 1) is True
+    assert db.get("loose", "1")["n"] == 0
+
+
+def test_a_key_is_made(db: BaseStorageAdapter) -> None:
+    orders = [Order(number=str(n)) for n in range(50)]
+    keys = [order.save(db) for order in orders]
+    assert len(set(keys)) == 50
+    assert keys == sorted(keys)
+    assert [order.id for order in orders] == keys
+
+
+def test_a_key_of_another_name(db: BaseStorageAdapter) -> None:
+    class Country(Document, collection="countries", key="code"):
+        code: str
+        name: str = ""
+
+    Country(code="DE", name="a").save(db)
+    Country(code="de", name="b").save(db)
+    assert db.get(Country, "DE").name == "a"
+    assert [one.code for one in db.find(Country).order_by("-code")] == ["de", "DE"]
+    db.find(Country, code="de").update(name="c")
+    assert db.get(Country, "de").name == "c"
+
+
+@pytest.mark.parametrize("key", ["x" * 513, "é" * 257, "a\0b", "\ud800", None])
+def test_keys_that_no_engine_could_keep(db: BaseStorageAdapter, key: Any) -> None:
+    Order(id="good", number="0").save(db)
+    if key is not None:
+        with pytest.raises(InvalidValue):
+            Order(id=key, number="1").save(db)
+    with pytest.raises(InvalidValue):
+        db.get(Order, key)
+    assert db.find(Order).count() == 1

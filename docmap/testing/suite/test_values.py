@@ -80,5 +80,6 @@ def test_values_see_the_slice(db: BaseStorageAdapter) -> None:
 
 
 def test_values_of_a_list_are_refused(db: BaseStorageAdapter) -> None:
+    fill(db, PLAIN)
     with pytest.raises(InvalidQuery, match="each"):
         db.find(PLAIN.model).values("words")
