@@ -25,7 +25,7 @@ UNIONS = {"(either, flag)"}
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 @pytest.mark.parametrize("target", TRANSACTIONAL)
-@pytest.mark.parametrize("source", ["memory", "sqlite-file"])
+@pytest.mark.parametrize("source", ["memory", "sqlite-file", "tinydb", "keyvalue"])
 def test_a_copy_answers_as_its_source(
     source: str, target: str, family: Family, tmp_path: Path, seed: int, *, long_run: bool
 ) -> None:
@@ -37,6 +37,7 @@ def test_a_copy_answers_as_its_source(
         with ENGINES[source](here) as one, ENGINES[target](there) as other:
             records, queries = batch(rng, family)
             fill(one, records)
+            one.ensure_indexes(family.model)
             report = copy(one, other)
             assert report.documents == report.written == len(records)
             _check_indexes(one, other, family)
