@@ -12,7 +12,7 @@ from docmap.query.nodes import And, Compare, Element, Node, Not, Or
 class References(LookupManager):
     """Every lookup of the vocabulary, a user's own included, is native here: it is its meaning."""
 
-    def resolve(self, name: Any, operation: str | None, value: Any, codec: Any = None) -> Native:
+    def resolve(self, name: Any, operation: str | None, value: Any, codec: Any = None) -> Any:
         return Native(node_asked(name, operation, value, codec))
 
     def names(self) -> frozenset[str]:
@@ -31,8 +31,8 @@ def node_of(condition: Any) -> Node | None:
     match condition:
         case None:
             return None
-        case Native(node):
-            return node  # type: ignore[no-any-return]
+        case Native(found):  # the condition itself, or an engine's form that knows it
+            return getattr(found, "node", found)  # type: ignore[no-any-return]
         case And(children):
             return And(tuple(node_of(child) for child in children))  # type: ignore[misc]
         case Or(children):

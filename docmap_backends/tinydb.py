@@ -12,6 +12,7 @@ from tinydb.version import __version__ as version
 
 from docmap.errors import DocmapError, InvalidConfig, NotConnected, StorageError
 from docmap.plan.engine import Record
+from docmap.query.lookups import LookupManager
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.watching import KEPT, Kind, check_kept, not_now
@@ -22,6 +23,8 @@ from docmap_backends._tables_index import Entry
 from docmap_backends._tables_table import Table
 from docmap_backends._tinydb_changes import FileFeed, differences, log_all
 from docmap_backends._tinydb_file import is_collection
+from docmap_backends._tinydb_native import JournalDB
+from docmap_backends._tinydb_queries import Lookups
 from docmap_backends._tinydb_scopes import Reading, Writing
 from docmap_backends._tinydb_store import Store
 from docmap_backends._tinydb_table import (
@@ -55,6 +58,7 @@ class TinyDBStorage(TableStorage):
         "fold_size": int,
         "kept_changes": int,
     }
+    lookups: ClassVar[LookupManager] = Lookups()
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
@@ -287,6 +291,55 @@ class TinyDBStorage(TableStorage):
     def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int:
         with self._writing():
             return super()._delete_keys(schema, records)
+
+    # -- TinyDB itself
+
+    def _native(self) -> JournalDB:
+        return JournalDB(self)
+
+    def table_names(self) -> list[str]:
+        """The names of all tables, those of other programs too."""
+        return list(self._tables)
+
+    def number_of(self, name: str, key: Any) -> int:
+        """The number that a document has in TinyDB."""
+        return self._numbered(name).number(key)
+
+    def made_table(self, name: str) -> NumberedTable:
+        """A table for writing to, made if there is none; inside a writing block."""
+        if name not in self._tables:
+            self._tables[name] = self._new_table()
+            self._note(partial(self._tables.pop, name, None))
+            self._record_made(name)
+        return self._numbered(name)
+
+    def put_entry(self, name: str, entry: Entry, number: int) -> None:
+        """Store a document of TinyDB's under its number. Raises DuplicateKey."""
+        table = self._numbered(name)
+        self._note_count(table)
+        old = table.put(entry)
+        self._note(partial(table.restore, entry.key, old))
+        if old is None:
+            table.number(entry.key, number)
+        self._changed(name, "insert" if old is None else "update", entry)
+
+    def remove_entry(self, name: str, key: Any) -> None:
+        """Delete a document."""
+        table = self._numbered(name)
+        old = table.remove(key)
+        if old is not None:
+            self._note(partial(table.restore, key, old))
+            self._changed(name, "delete", old)
+
+    def drop_table(self, name: str) -> None:
+        """Remove a table with all that it has."""
+        table = self._numbered(name)
+        for key in list(table.entries):
+            self.remove_entry(name, key)
+        del self._tables[name]
+        self._note(partial(self._tables.__setitem__, name, table))
+        self._ensured.clear()
+        self._record(dropped(name))
 
     # -- changes
 

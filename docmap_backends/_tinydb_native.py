@@ -1,0 +1,141 @@
+"""TinyDB itself over a storage of docmap: what its tables write is durable, and seen by both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+from tinydb import TinyDB
+from tinydb.storages import Storage
+from tinydb.table import Document, Table
+
+from docmap.errors import InvalidValue
+from docmap.plan.engine import Native, NativeQuery
+from docmap.storage.writes import first_revision
+from docmap_backends._tables_index import Entry
+from docmap_backends._tinydb_file import OWN, Row, is_collection, key_in
+from docmap_backends._tinydb_queries import NodeQuery
+
+if TYPE_CHECKING:
+    from docmap_backends._tinydb_table import NumberedTable
+    from docmap_backends.tinydb import TinyDBStorage
+
+
+class JournalStorage(Storage):
+    """A storage class of TinyDB's: reads docmap's tables, and writes what differs in one frame."""
+
+    def __init__(self, storage: TinyDBStorage) -> None:
+        super().__init__()
+        self.docmap = storage
+
+    def writing(self) -> AbstractContextManager[Any]:
+        """All or nothing, and nobody else writes."""
+        return self.docmap._transaction()
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """All tables, as TinyDB reads them from a file."""
+        with self.docmap._reading():
+            return {
+                name: {str(row.number): from_json(row.data) for row in rows}
+                for name, _, rows in self.docmap.tables_stored()
+            }
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        """Make the tables what TinyDB would write into a file."""
+        if OWN in data:
+            raise InvalidValue(f"the table {OWN} is docmap's own: name another", engine="tinydb")
+        with self.writing():
+            for name in self.docmap.table_names():
+                if name not in data:
+                    self.docmap.drop_table(name)
+            for name, documents in data.items():
+                self._write_table(name, documents)
+
+    def _write_table(self, name: str, documents: Mapping[Any, Any]) -> None:
+        table = self.docmap.made_table(name)
+        wanted = {int(number): document for number, document in documents.items()}
+        held = {row.number: row for row in table.stored()}
+        for number in held.keys() - wanted.keys():
+            self.docmap.remove_entry(name, held[number].key)
+        for number, document in wanted.items():
+            row = held.get(number)
+            if row is None or to_json(document) != row.data:
+                self._write_document(name, table, number, document, row)
+
+    def _write_document(
+        self, name: str, table: NumberedTable, number: int, document: Any, row: Row | None
+    ) -> None:
+        json.dumps(document)  # raises what TinyDB would for what is not JSON
+        key = key_in(document, table.key_names) if is_collection(name) else number
+        if key is None:
+            key = number if row is None else row.key
+            document = {**document, next(iter(table.key_names), "id"): key}
+        if row is not None and row.key != key:
+            self.docmap.remove_entry(name, row.key)
+            row = None
+        if row is None and key in table.entries:
+            raise InvalidValue(
+                f"{name} has a document with this key already, under another number",
+                engine="tinydb",
+                collection=name,
+                key=key,
+            )
+        revision = first_revision() if row is None else row.revision + 1
+        self.docmap.put_entry(name, Entry(key, to_json(document), revision), number)
+
+
+class JournalTable(Table):
+    """A table of TinyDB's without a cache, which docmap's writes would make stale."""
+
+    default_query_cache_capacity = 0
+
+    def search(self, cond: Any) -> list[Document]:
+        """The documents that match; from docmap's indexes for a query that a lookup gave."""
+        schema = cond.schema if isinstance(cond, NodeQuery) else None
+        if schema is None or schema.collection != self.name:
+            return super().search(cond)
+        docmap = self._docmap
+        with docmap._reading():
+            docmap._refresh(schema)
+            found = list(docmap._matching(schema, NativeQuery(Native(cond))))
+            return [
+                self.document_class(from_json(entry.data), docmap.number_of(self.name, entry.key))
+                for entry in found
+            ]
+
+    def insert(self, document: Mapping[str, Any]) -> int:
+        """Insert one document; the number that it gets."""
+        with self._docmap._transaction():
+            return super().insert(document)
+
+    def insert_multiple(self, documents: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Insert documents; the numbers that they get."""
+        with self._docmap._transaction():
+            return super().insert_multiple(documents)
+
+    @property
+    def _docmap(self) -> TinyDBStorage:
+        storage = self._storage
+        if not isinstance(storage, JournalStorage):
+            raise TypeError(f"{type(self).__name__} needs a JournalStorage")
+        return storage.docmap
+
+    def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], None]) -> Any:
+        with self._docmap._transaction():
+            return super()._update_table(updater)
+
+    def _get_next_id(self) -> int:
+        self._next_id = None  # docmap writes too
+        return int(super()._get_next_id())  # type: ignore[no-untyped-call]
+
+
+class JournalDB(TinyDB):
+    """The TinyDB object of a storage; closing it leaves the storage open."""
+
+    table_class = JournalTable
+
+    def __init__(self, storage: TinyDBStorage) -> None:
+        super().__init__(storage, storage=JournalStorage)
