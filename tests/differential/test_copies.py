@@ -19,18 +19,18 @@ from tests.differential.run import batch, difference, fill
 from tests.differential.zoo import FAMILIES, Family
 
 QUERIES = 12
-LONG_ROUNDS = 12
+LONG_ROUNDS = 4
 UNIONS = {"(either, flag)"}
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-@pytest.mark.parametrize("target", TRANSACTIONAL)
-@pytest.mark.parametrize("source", ["memory", "sqlite-file", "tinydb", "keyvalue"])
+@pytest.mark.parametrize("source", TRANSACTIONAL)
 def test_a_copy_answers_as_its_source(
-    source: str, target: str, family: Family, tmp_path: Path, seed: int, *, long_run: bool
+    source: str, family: Family, tmp_path: Path, seed: int, *, long_run: bool
 ) -> None:
-    rng = Random(f"{seed} {source} {target} {family.name}")
-    for number in range(LONG_ROUNDS if long_run else 1):
+    rng = Random(f"{seed} {source} {family.name}")
+    targets = LONG_ROUNDS * TRANSACTIONAL if long_run else [rng.choice(TRANSACTIONAL)]
+    for number, target in enumerate(targets):
         here, there = (tmp_path / f"{side}{number}" for side in ("from", "to"))
         here.mkdir()
         there.mkdir()
@@ -43,7 +43,7 @@ def test_a_copy_answers_as_its_source(
             _check_indexes(one, other, family)
             for query in islice(queries, QUERIES):
                 found = difference(other, family, records, query)
-                assert found is None, f"{query!r}: {found}"
+                assert found is None, f"{target}, {query!r}: {found}"
 
 
 def _check_indexes(one: BaseStorageAdapter, other: BaseStorageAdapter, family: Family) -> None:
