@@ -81,8 +81,9 @@ def test_processes_are_given_different_keys(
     db: BaseStorageAdapter, target: Target, tmp_path: Path
 ) -> None:
     keys = [key for own in race(target, tmp_path, "number_tickets", 15) for key in own]
-    assert sorted(keys) == list(range(1, 61))
-    assert db.find(Ticket).count() == 60
+    assert len(set(keys)) == len(keys) == 60
+    assert min(keys) >= 1
+    assert {one.id for one in db.find(Ticket)} == set(keys)
 
 
 @requires("file", "processes")
@@ -193,7 +194,9 @@ def test_a_store_whose_holder_was_killed_is_not_locked(
 def test_a_forked_child_does_not_use_what_its_parent_opened(forker: Forker, opened: Opened) -> None:
     """Both would write into one file through one handle: the child is told to open its own."""
     child, parent = forker.told("fork")
-    assert set(child[1]) == {"NotConnected"}
+    *uses, stream = child[1]
+    assert set(uses) == {"NotConnected"}
+    assert stream in {"NotConnected", "worked"}  # what was read ahead may still come
     assert parent == ["parent", 0, 301, 3, 299]
     with opened() as db:
         assert len(check_sound(db)) == 301
