@@ -33,6 +33,8 @@ class KeyValueStorage(KeyValueWriting):
 
     lookups: ClassVar[LookupManager] = References()
     isolation = "serializable"
+    checked_by_store: ClassVar[bool] = False
+    """The store has checksums of its own over all that it gives: scans need not look at ours."""
 
     def _open_store(self) -> OrderedStore:
         """Open the store. Raises StoreLocked, ForeignStore, CorruptStore or StorageError."""
@@ -63,7 +65,8 @@ class KeyValueStorage(KeyValueWriting):
             yield self._search(view, schema)
 
     def _search(self, view: ReadableStore, schema: Schema) -> Search:
-        return Search(view, schema, self._table(view, schema.collection))
+        table = self._table(view, schema.collection)
+        return Search(view, schema, table, checked=self.checked_by_store)
 
     def _streamed(self, schema: Schema, read: Callable[[Search], Iterator[Record]]) -> Any:
         """What `read` finds in the store as it is now, one after the other."""
@@ -89,7 +92,7 @@ class KeyValueStorage(KeyValueWriting):
         return self._streamed(schema, Search.all)  # type: ignore[no-any-return]
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
-        return self._stored(self._here(), schema, key)
+        return self._stored(self._here(), schema, key_form(schema.stored_key(key)))
 
     def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
         wanted = list(dict.fromkeys(keys))

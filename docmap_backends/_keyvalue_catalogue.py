@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any, Final
 
 from docmap.query.paths import Digits, getter
 from docmap.query.paths import Path as Place
 from docmap.schema.indexes import BoundIndex, IndexTerm
+from docmap.schema.partial import decoder
 from docmap.schema.types import UNTYPED, FieldType
 from docmap.schema.wire import TEXT_READERS, Reader, untagged
 from docmap.values import MISSING, RANK_NULL
@@ -94,6 +96,14 @@ class Table:
     def has(self, key_name: str, indexes: tuple[BoundIndex, ...]) -> bool:
         """True if a class with such a key and such indexes finds all that it declares."""
         return key_name in self.key_names and all(one.name in self.indexes for one in indexes)
+
+    @cached_property
+    def wire(self) -> Callable[[bytes | str], Any]:
+        """What reads of a document's JSON only what the indexes are over.
+
+        It raises ValueError for what is no JSON, or no object.
+        """
+        return decoder(frozenset().union(*(held.roots for held in self.indexes.values())))
 
     def copy(self) -> Table:
         """One to change."""

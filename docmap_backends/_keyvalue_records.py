@@ -19,16 +19,13 @@ from zlib import crc32
 
 from docmap.errors import CorruptStore
 from docmap.plan.engine import Record
-from docmap.values import order_key
-from docmap_backends._ordered import ordered, plain
+from docmap_backends._ordered import form, plain
 
 CATALOGUE: Final = b"c"
 COUNTER: Final = b"n"
 RECORD: Final = b"r"
 INDEX: Final = b"x"
-_HEAD: Final = struct.Struct(">IQ")
-HEAD_SIZE: Final = _HEAD.size
-_head, _unhead = _HEAD.pack, _HEAD.unpack_from
+HEAD_SIZE: Final = 12
 _revision = struct.Struct(">Q").pack
 
 
@@ -44,18 +41,19 @@ def records_of(collection: str) -> bytes:
 
 def key_form(stored_key: str | int | bytes) -> bytes:
     """The form of a key: `schema.stored_key` gives what it takes."""
-    return ordered(order_key(stored_key))
+    return form(stored_key)
 
 
 def record_place(key: bytes) -> tuple[str, str | int | bytes]:
     """The collection and the stored key that a record's key is made of."""
-    collection, _, form = key[1:].partition(b"\0")
-    return collection.decode(), plain(form)
+    collection, _, rest = key[1:].partition(b"\0")
+    return collection.decode(), plain(rest)
 
 
 def packed(key: bytes, data: bytes, revision: int) -> bytes:
     """What lies under the key of a record: 12 bytes, and the document as it is."""
-    return _head(crc32(data, crc32(key + _revision(revision))), revision) + data
+    body = _revision(revision) + data
+    return crc32(body, crc32(key)).to_bytes(4, "big") + body
 
 
 def split_record(value: bytes) -> tuple[bytes, bytes]:
@@ -65,11 +63,9 @@ def split_record(value: bytes) -> tuple[bytes, bytes]:
 
 def unpacked(key: bytes, value: bytes) -> Record:
     """The record that was packed under a key. Raises CorruptStore if it is not what it was."""
-    if len(value) >= HEAD_SIZE:
-        checksum, revision = _unhead(value)
-        data = value[HEAD_SIZE:]
-        if crc32(data, crc32(key + value[4:HEAD_SIZE])) == checksum:
-            return data, revision
+    body = value[4:]
+    if len(body) >= 8 and crc32(body, crc32(key)) == int.from_bytes(value[:4], "big"):
+        return body[8:], int.from_bytes(body[:8], "big")
     raise damaged(key, "does not have the checksum that it was stored with")
 
 

@@ -18,7 +18,8 @@ from docmap_backends._access import Access, Way, asked_keys, choose, reads_all
 from docmap_backends._access_ranges import reads_alike
 from docmap_backends._keyvalue_catalogue import Table
 from docmap_backends._keyvalue_index import KEY_INDEX, Records, StoredIndex, keys_serve
-from docmap_backends._keyvalue_records import damaged, key_form, records_of, unpacked
+from docmap_backends._keyvalue_probe import probe
+from docmap_backends._keyvalue_records import HEAD_SIZE, damaged, key_form, records_of, unpacked
 from docmap_backends._keyvalue_store import ReadableStore, counted, fetched
 from docmap_backends._ordered import above
 from docmap_backends._references import node_of
@@ -29,7 +30,11 @@ _FEW, _MANY = 16, 256  # records that are fetched at once, at first and later
 class Search:
     """The queries of one schema over one view, which does not change meanwhile."""
 
-    def __init__(self, view: ReadableStore, schema: Schema, table: Table | None) -> None:
+    def __init__(
+        self, view: ReadableStore, schema: Schema, table: Table | None, *, checked: bool = False
+    ) -> None:
+        """`checked`: the store itself makes sure that what it gives is what was written."""
+        self._checked = checked
         self.view = view
         self._schema = schema
         self._table = table if table is not None else Table()
@@ -47,7 +52,7 @@ class Search:
             return islice(self._sorted(found, query.order, stop), query.offset, stop)
         way = self.way(node, query.order, stop)
         if way is None:
-            found = self._filtered(self.all(), node)
+            found = self._scanned(node)
             return islice(self._sorted(found, query.order, stop), query.offset, stop)
         found = self._on(way, stop)
         if not way.complete:
@@ -151,8 +156,20 @@ class Search:
             size = _MANY
 
     def _unpacked(self, found: Iterable[tuple[bytes, bytes]]) -> Iterator[Record]:
-        for key, value in found:
-            yield unpacked(key, value)
+        if self._checked:
+            for _, value in found:
+                yield value[HEAD_SIZE:], int.from_bytes(value[4:HEAD_SIZE], "big")
+        else:
+            for key, value in found:
+                yield unpacked(key, value)
+
+    def _scanned(self, node: Node | None) -> Iterator[Record]:
+        """All records that match, tried one by one."""
+        may_match = probe(node)
+        found = self.all()
+        if may_match is not None:
+            found = (record for record in found if may_match(record[0]))  # type: ignore[arg-type]
+        return self._filtered(found, node)
 
     def _filtered(self, found: Iterator[Record], node: Node | None) -> Iterator[Record]:
         if node is None:

@@ -135,19 +135,20 @@ class KeyValueTables(BaseStorageAdapter):
                 number = int.from_bytes(batch.get(LAST_NUMBER) or b"", "big") + 1
                 batch.put(LAST_NUMBER, number.to_bytes(4, "big"))
                 index = table.indexes[declared.name] = HeldIndex(number, declared)
-                self._fill(batch, schema, index, done)
+                self._fill(batch, schema, Table([], {declared.name: index}), done)
         batch.put(CATALOGUE + schema.collection.encode(), table.dumped())
         return table
 
     def _fill(
-        self, batch: Batch, schema: Schema, index: HeldIndex, done: Callable[[int], None]
+        self, batch: Batch, schema: Schema, table: Table, done: Callable[[int], None]
     ) -> None:
-        """Put in the entries of all records."""
+        """Put in the entries of all records in the one index of a table."""
+        (index,) = table.indexes.values()
         taken: set[bytes] = set()
         prefix = records_of(schema.collection)
         for number, (key, value) in enumerate(batch.items(prefix, above(prefix)), 1):
             data, _ = unpacked(key, value)
-            wire = json_of(schema, data)
+            wire = json_of(schema, table, data)
             form = key[len(prefix) :]
             for place in index.places(wire):
                 batch.put(index.prefix + place + form, form)
@@ -175,10 +176,10 @@ class KeyValueTables(BaseStorageAdapter):
         """
         with self._writing() as batch, batch.savepoint():
             table = self._table(batch, collection)
-            for index in table.indexes.values() if table is not None else ():
+            for name, index in table.indexes.items() if table is not None else ():
                 for key in list(batch.keys(index.prefix, above(index.prefix))):
                     batch.delete(key)
-                self._fill(batch, untyped(collection), index, lambda _: None)
+                self._fill(batch, untyped(collection), Table([], {name: index}), lambda _: None)
 
     def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
         with self._writing() as batch, batch.savepoint():
@@ -219,10 +220,17 @@ class KeyValueTables(BaseStorageAdapter):
         self._ensured.clear()
 
 
-def json_of(schema: Schema, data: bytes | str) -> Any:
-    """The JSON of a record. Raises InvalidRecord for what is none: another program wrote it."""
+def json_of(schema: Schema, table: Table, data: bytes | str) -> Any:
+    """The JSON of a record, as far as indexes are over it.
+
+    Raises InvalidRecord for what is none: another program wrote it.
+    """
     try:
-        return from_json(data)
+        return table.wire(data)
+    except ValueError:
+        pass
+    try:
+        return from_json(data)  # a list, for example
     except ValueError:
         schema.codec.tree(data)
         raise

@@ -22,8 +22,9 @@ class KeyValueWriting(KeyValueTables):
 
     # -- records
 
-    def _stored(self, view: ReadableStore, schema: Schema, key: Any) -> Record | None:
-        place = records_of(schema.collection) + key_form(schema.stored_key(key))
+    def _stored(self, view: ReadableStore, schema: Schema, form: bytes) -> Record | None:
+        """What is stored under the form of a key."""
+        place = records_of(schema.collection) + form
         value = view.get(place)
         return None if value is None else unpacked(place, value)
 
@@ -32,7 +33,8 @@ class KeyValueWriting(KeyValueTables):
         batch: Batch,
         schema: Schema,
         table: Table,
-        key: Any,
+        stored_key: Any,
+        form: bytes,
         old: Record | None,
         new: Record,
         names: frozenset[str] | None = None,
@@ -41,28 +43,23 @@ class KeyValueWriting(KeyValueTables):
 
         If `names` are given, it differs from the old one below these alone.
         """
-        stored_key = schema.stored_key(key)
-        form = key_form(stored_key)
         data = new[0] if isinstance(new[0], bytes) else new[0].encode()
-        moved = [
-            index
-            for index in table.indexes.values()
-            if names is None or old is None or not names.isdisjoint(index.roots)
-        ]
+        moved: Iterable[HeldIndex] = table.indexes.values()
+        if names is not None and old is not None:
+            moved = [index for index in moved if not names.isdisjoint(index.roots)]
         if moved:
-            wire = json_of(schema, data)
+            wire = json_of(schema, table, data)
             for index in moved:
                 if index.declared.unique:
                     self._check_owner(batch, schema, index, wire, form)
-            before = None if old is None else json_of(schema, old[0])
+            before = None if old is None else json_of(schema, table, old[0])
             for index in moved:
-                _move(
-                    batch,
-                    index,
-                    None if old is None else index.places(before),
-                    index.places(wire),
-                    form,
-                )
+                places = index.places(wire)
+                if old is None:
+                    for place in places:
+                        batch.put(index.prefix + place + form, form)
+                else:
+                    _move(batch, index, index.places(before), places, form)
         place = records_of(schema.collection) + form
         batch.put(place, packed(place, data, new[1]))
         if type(stored_key) is int and old is None:
@@ -80,7 +77,7 @@ class KeyValueWriting(KeyValueTables):
     def _take_out(self, batch: Batch, schema: Schema, table: Table, form: bytes, data: Any) -> None:
         """Remove a record and its entries."""
         if table.indexes:
-            wire = json_of(schema, data)
+            wire = json_of(schema, table, data)
             for index in table.indexes.values():
                 _move(batch, index, index.places(wire), (), form)
         batch.delete(records_of(schema.collection) + form)
@@ -92,8 +89,10 @@ class KeyValueWriting(KeyValueTables):
         with self._writing() as batch, batch.savepoint():
             table = self._writable(batch, schema)
             for key, record in records:
-                old = self._stored(batch, schema, key)
-                self._store_record(batch, schema, table, key, old, record)
+                stored_key = schema.stored_key(key)
+                form = key_form(stored_key)
+                old = self._stored(batch, schema, form)
+                self._store_record(batch, schema, table, stored_key, form, old, record)
 
     def _remove(self, schema: Schema, key: Any) -> bool:
         return self._delete(schema, key)
@@ -103,10 +102,12 @@ class KeyValueWriting(KeyValueTables):
             return self._saved(batch, schema, self._writable(batch, schema), write)
 
     def _saved(self, batch: Batch, schema: Schema, table: Table, write: Write) -> int:
-        stored = self._stored(batch, schema, write.key)
+        stored_key = schema.stored_key(write.key)
+        form = key_form(stored_key)
+        stored = self._stored(batch, schema, form)
         revision = self.checked_revision(schema, write, stored)
         data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
-        self._store_record(batch, schema, table, write.key, stored, (data, revision))
+        self._store_record(batch, schema, table, stored_key, form, stored, (data, revision))
         return revision
 
     def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
@@ -147,13 +148,17 @@ class KeyValueWriting(KeyValueTables):
         with self._writing() as batch:
             table = self._writable(batch, schema)
             for position, write in enumerate(writes):
-                stored = self._stored(batch, schema, write.key)
+                stored_key = schema.stored_key(write.key)
+                form = key_form(stored_key)
+                stored = self._stored(batch, schema, form)
                 if stored is None or stored[1] != write.expected:
                     changed.append(write)
                     continue
                 record = (write.data, write.expected + 1)
                 try:
-                    self._store_record(batch, schema, table, write.key, stored, record, names)
+                    self._store_record(
+                        batch, schema, table, stored_key, form, stored, record, names
+                    )
                 except StorageError:
                     raise
                 except DocmapError as error:
@@ -166,13 +171,13 @@ class KeyValueWriting(KeyValueTables):
 
     def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
         with self._writing() as batch:
-            stored = self._stored(batch, schema, key)
+            form = key_form(schema.stored_key(key))
+            stored = self._stored(batch, schema, form)
             if expected != ANY and (stored is None or stored[1] != expected):
                 raise stale(schema, deleted=stored is None)
             if stored is None:
                 return False
             table = self._table(batch, schema.collection) or Table()
-            form = key_form(schema.stored_key(key))
             self._take_out(batch, schema, table, form, stored[0])
             return True
 
@@ -181,9 +186,9 @@ class KeyValueWriting(KeyValueTables):
         with self._writing() as batch:
             table = self._table(batch, schema.collection) or Table()
             for key, revision in records:
-                stored = self._stored(batch, schema, key)
+                form = key_form(schema.stored_key(key))
+                stored = self._stored(batch, schema, form)
                 if stored is not None and stored[1] == revision:
-                    form = key_form(schema.stored_key(key))
                     self._take_out(batch, schema, table, form, stored[0])
                     deleted += 1
         return deleted
@@ -232,20 +237,14 @@ class KeyValueWriting(KeyValueTables):
 
 
 def _move(
-    batch: Batch,
-    index: HeldIndex,
-    old: Sequence[bytes] | None,
-    new: Sequence[bytes],
-    form: bytes,
+    batch: Batch, index: HeldIndex, old: Sequence[bytes], new: Sequence[bytes], form: bytes
 ) -> None:
     """Make the entries of a document what they are to be."""
     if old == new:
         return
-    head = index.prefix
-    if old:
-        for place in old:
-            if place not in new:
-                batch.delete(head + place + form)
+    for place in old:
+        if place not in new:
+            batch.delete(index.prefix + place + form)
     for place in new:
-        if not old or place not in old:
-            batch.put(head + place + form, form)
+        if place not in old:
+            batch.put(index.prefix + place + form, form)

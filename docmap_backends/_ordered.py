@@ -86,7 +86,8 @@ def above(prefix: bytes) -> bytes | None:
 
 def _text(value: str) -> bytes:
     # A bound of a range may be a surrogate: it stands between its neighbours in UTF-8 too.
-    return _TEXT + _escaped(value.encode("utf-8", "surrogatepass")) + _END
+    encoded = value.encode() if value.isascii() else value.encode("utf-8", "surrogatepass")
+    return _TEXT + _escaped(encoded) + _END
 
 
 def _binary(value: bytes) -> bytes:
