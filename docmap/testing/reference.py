@@ -42,6 +42,8 @@ class ReferenceStorage(BaseStorageAdapter):
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         self._tables.setdefault(schema.collection, {})[schema.stored_key(key)] = record
+        if type(key) is int:
+            self._last_keys[schema.collection] = max(key, self._last_keys.get(schema.collection, 0))
 
     def _remove(self, schema: Schema, key: Any) -> bool:
         table = self._tables.get(schema.collection, {})
