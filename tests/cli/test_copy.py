@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shelve
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from dbm import dumb
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from docmap.config import connect
+from tests.adapters import install
 from tests.cli.conftest import Docmap, Result
 from tests.cli.test_import import Bar, bars
 
@@ -170,3 +175,36 @@ def test_the_bar_goes_to_its_end(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     docmap("copy", "sqlite:///a.db", "sqlite:///b.db")
     assert [(bar.total, bar.done) for bar in bars] == [(12, 12)]
+
+
+def test_another_programs_shelf(
+    docmap: Docmap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = ("sqlite:SQLiteStorage", "shelve:ShelveStorage")
+    points = {one.partition(":")[0]: f"docmap_backends.{one}" for one in engines}
+    install(monkeypatch, points)
+    day = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    with _shelf(tmp_path / "people", "c") as shelf:
+        shelf["ann"] = {"name": "Ann", "born": day, "paid": Decimal("1.10"), "tags": ("a", "b")}
+        shelf["bob"] = {"name": "Bob"}
+    done = docmap("copy", "shelve:///people", "sqlite:///people.db")
+    assert (done.status, done.err.splitlines()[0]) == (0, "  people: 2 documents")
+    assert docmap("export", "sqlite:///people.db", "people", "--extended").rows == [
+        {
+            "id": "ann",
+            "name": "Ann",
+            "born": {"$date": "2024-02-29T12:00:00Z"},
+            "paid": {"$numberDecimal": "1.10"},
+            "tags": ["a", "b"],
+        },
+        {"id": "bob", "name": "Bob"},
+    ]
+    with _shelf(tmp_path / "people", "r") as shelf:
+        assert shelf["bob"] == {"name": "Bob"}
+    assert docmap("copy", "sqlite:///people.db", "shelve:///people2").status == 0
+    assert docmap("count", "shelve:///people2", "people").out == "2\n"
+
+
+def _shelf(path: Path, flag: Any) -> shelve.Shelf[Any]:
+    opened: Any = dumb.open(str(path), flag)
+    return shelve.Shelf(opened)

@@ -15,7 +15,7 @@ from docmap.storage.copying import copy
 from tests.storage.test_copying import Order, contents, filled
 
 ROOT: Final = Path(__file__).parents[2]
-FILES: Final = ("sqlite", "tinydb")
+FILES: Final = ("sqlite", "tinydb", "shelve")
 COUNT: Final = 400
 BATCH: Final = 10
 
@@ -32,7 +32,7 @@ def test_a_killed_copy_goes_on(
     with connect(source) as one:
         filled(one, COUNT)
         expected = contents(one)
-    for _ in range(40 if long_run else 4):
+    for _ in range(40 if long_run else 3):
         _kill(source, target, rng.randrange(1, 2 * COUNT // BATCH))
         with connect(target) as other:
             _check_whole(other, expected)
