@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from dbm import dumb
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -206,5 +206,4 @@ def test_another_programs_shelf(
 
 
 def _shelf(path: Path, flag: Any) -> shelve.Shelf[Any]:
-    opened: Any = dumb.open(str(path), flag)
-    return shelve.Shelf(opened)
+    return shelve.Shelf(cast("Any", dumb.open(str(path), flag)))
