@@ -145,8 +145,8 @@ def _write_gathered(descriptor: int, chunks: Iterable[bytes]) -> None:
 class FileLock:
     """An exclusive lock that holds between processes, and between two of these in one process.
 
-    It is gone with the process that holds it. The file stays, empty: to delete it would let two
-    hold it at once. Not to be shared between threads without a lock of their own.
+    It is gone with the process that holds it. The file stays: to delete it would let two hold it
+    at once. Not to be shared between threads without a lock of their own.
     """
 
     def __init__(self, path: str, engine: str) -> None:
@@ -184,15 +184,17 @@ class FileLock:
             _unlock(self._descriptor)
 
     @property
-    def marked(self) -> bool:
-        """True if `mark` was called for this file, ever."""
+    def noted(self) -> int:
+        """The number that was noted in the file last; 0 if none ever was."""
         found = stamp(self.path)
-        return found is not None and found.size > 0
+        return found.size if found is not None else 0
 
-    def mark(self) -> None:
-        """Note in the file, while it is held, that what it guards was written once."""
-        if self._descriptor is not None and not self.marked:
-            write_all(self._descriptor, b"docmap\n")
+    def note(self, number: int, *, sync: bool) -> None:
+        """Note a small number in the file while it is held: by its size, which does not tear."""
+        if self._descriptor is not None and self.noted != number:
+            os.ftruncate(self._descriptor, number)
+            if sync:
+                flush(self._descriptor)
 
     def close(self, *, inherited: bool = False) -> None:
         """Release it and close its file; `inherited` in a child process, which holds nothing."""

@@ -23,6 +23,9 @@ from docmap_backends._tinydb_file import Contents, Tables, read, render
 
 ENGINE: Final = "tinydb"
 _TRIES: Final = 10
+# What is noted in the file of the lock: the JSON file was written once; a journal is beside it.
+_WRITTEN: Final = 1
+_JOURNAL: Final = 2
 _PAUSE: Final = 0.01  # seconds until a file that another program was writing is read again
 
 
@@ -163,9 +166,20 @@ class Store:
         return News(contents, payloads)
 
     def _contents_now(self, base: Stamp | None) -> Contents:
-        if base is None:
-            return Contents()
-        return read(read_all(self.path), self.path, used=self._lock.marked)
+        noted = self._lock.noted
+        if base is not None:
+            return read(read_all(self.path), self.path, used=noted >= _WRITTEN)
+        if noted >= _WRITTEN:
+            raise self._gone(self.path)
+        return Contents()
+
+    def _gone(self, path: str) -> CorruptStore:
+        return CorruptStore(
+            f"{path} is gone: restore a backup; to start again, delete {self._lock.path} and what "
+            "else there is of the store",
+            engine=ENGINE,
+            path=path,
+        )
 
     def _is_held(self, contents: Contents) -> bool:
         """True if the file holds no more than what was read from the journal before."""
@@ -182,6 +196,8 @@ class Store:
             journal = self._journal = None
         if journal is None:
             if seen is None:
+                if self._lock.noted >= _JOURNAL:
+                    raise self._gone(self._journal_path)
                 return []
             journal = self._journal = Journal(self._journal_path, ENGINE)
         if journal.store != self._contents.store or journal.base > self._contents.applied:
@@ -220,6 +236,7 @@ class Store:
                     self._applied,
                     sync=self._sync,
                 )
+                self._lock.note(_JOURNAL, sync=False)
             self._applied = journal.append(payload, sync=self._sync)
             self._seen, self._settled = journal.stamp, True
 
@@ -240,7 +257,8 @@ class Store:
             replace_file(self.path, render(new, tables), sync=self._sync, check=self._unchanged)
             self._base = stamp(self.path)
             self._contents, self._applied = new, new.applied
-            self._lock.mark()
+            # In this order: a journal that is noted and not there is taken for lost.
+            self._lock.note(_WRITTEN, sync=self._sync)
             self._end_journal()
 
     def _unchanged(self) -> None:

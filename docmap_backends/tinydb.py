@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 from tinydb.version import __version__ as version
 
 from docmap.errors import DocmapError, InvalidConfig, NotConnected, StorageError
-from docmap.plan.engine import Record
+from docmap.plan.engine import NativeQuery, Record
 from docmap.query.lookups import LookupManager
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
@@ -257,6 +257,15 @@ class TinyDBStorage(TableStorage):
         if kind == "insert":
             self._note(partial(table.release, entry.key))
         self._record(put(collection, table.number(entry.key), entry))
+
+    def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        return self._guarded(super()._find(schema, query))
+
+    def _guarded(self, found: Iterator[Record]) -> Iterator[Record]:
+        """What was found, as long as the storage is open here, and not in a child process."""
+        for record in found:
+            self.store.check_process()
+            yield record
 
     def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
         with self._reading():
