@@ -1,11 +1,90 @@
-"""Documents in a LevelDB database."""
+"""Documents in a LevelDB database: a directory of sorted files, kept by plyvel."""
 
 from __future__ import annotations
 
-from docmap.storage.base import BaseStorageAdapter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import plyvel
+
+from docmap.errors import InvalidConfig
+from docmap_backends._keyvalue import KeyValueStorage
+from docmap_backends._leveldb_store import LevelDBStore
+
+_MIB = 1 << 20
+_BLOOM_BITS = 10  # a key: 1 % of the tables that do not have it are looked into
 
 
-class LevelDBStorage(BaseStorageAdapter):
-    """`leveldb:///path`."""
+class LevelDBStorage(KeyValueStorage):
+    """`leveldb:///path/directory`, which is made if it is not there.
+
+    Options: `sync` (true: each write is on the disk before it is acknowledged; false: a failure of
+    the machine, not of the program, may lose the last writes), `timeout` (seconds to wait for
+    another thread's transaction, 5), `create` (true), `cache` and `write_buffer` (MiB of memory, 32
+    and 16). One process at a time has the directory open.
+    """
 
     scheme = "leveldb"
+    settings: ClassVar[dict[str, type]] = {
+        "sync": bool,
+        "timeout": float,
+        "create": bool,
+        "read_only": bool,
+        "cache": int,
+        "write_buffer": int,
+    }
+    isolation = "serializable"
+    _store: LevelDBStore
+
+    def __init__(self, url: Any = None, **options: Any) -> None:
+        super().__init__(url, **options)
+        path = (self.url.path if self.url else "") or ""
+        if not path:
+            raise InvalidConfig(
+                "leveldb needs a directory: leveldb:///shop.leveldb is the relative path "
+                "shop.leveldb",
+                engine="leveldb",
+            )
+        if self._options.get("read_only"):
+            raise InvalidConfig(
+                "leveldb has no read_only: LevelDB writes into its directory whenever it is "
+                "opened. Open a copy of the directory",
+                engine="leveldb",
+                field="read_only",
+            )
+        self._directory = Path(path)
+        for name in ("cache", "write_buffer"):
+            if self._options.get(name, 1) < 1:
+                raise InvalidConfig(
+                    f"leveldb: {name} is a number of MiB from 1", engine="leveldb", field=name
+                )
+
+    def _open_store(self) -> LevelDBStore:
+        options = self._options
+        return LevelDBStore(
+            self._directory,
+            create=options.get("create", True),
+            sync=options.get("sync", True),
+            timeout=options.get("timeout", 5.0),
+            lru_cache_size=options.get("cache", 32) * _MIB,
+            write_buffer_size=options.get("write_buffer", 16) * _MIB,
+            bloom_filter_bits=_BLOOM_BITS,
+        )
+
+    def _sync(self) -> None:
+        self._store.sync()
+
+    def _ping(self) -> None:
+        self._store.get(b"\0")
+
+    def _native(self) -> Any:
+        return self._store.native
+
+    def _info(self) -> dict[str, Any]:
+        size = sum(file.stat().st_size for file in self._directory.iterdir() if file.is_file())
+        return {
+            "version": plyvel.__leveldb_version__,
+            "driver": f"plyvel {plyvel.__version__}",
+            "file": str(self._directory),
+            "size": size,
+        }

@@ -22,8 +22,17 @@ ENGINES: Final[Mapping[str, Callable[[Path], BaseStorageAdapter]]] = {
     "sqlite-file": lambda directory: connect(f"sqlite:///{directory / 'zoo.db'}"),
     "tinydb": lambda directory: connect(f"tinydb:///{directory / 'zoo.json'}"),
     "shelve": lambda directory: connect(f"shelve:///{directory / 'zoo'}"),
+    "leveldb": lambda directory: connect(f"leveldb:///{directory / 'zoo'}?sync=false"),
     "keyvalue": lambda _: _connected(KeyValueMemory()),
     "scan-only": lambda _: _connected(ScanOnlyStorage()),
     "superset": lambda _: _connected(SupersetStorage()),
 }
-TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file", "tinydb", "shelve", "keyvalue")
+TRANSACTIONAL: Final = (
+    "memory",
+    "sqlite",
+    "sqlite-file",
+    "tinydb",
+    "shelve",
+    "leveldb",
+    "keyvalue",
+)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -17,8 +18,9 @@ from typing import Any, Final
 
 import plyvel
 
-from docmap import DocmapError
+from docmap import DocmapError, connect
 from docmap_backends._leveldb_store import LevelDBStore
+from tests.sqlite.programs import change
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -128,6 +130,31 @@ def fork(directory: str) -> None:
         tell(len([*again.keys(b"", None)]))
 
 
+def write(directory: str, seed: str) -> None:
+    """Write documents for ever; each step is told before and after."""
+    rng = random.Random(seed)
+    with connect(f"leveldb:///{directory}?write_buffer=1") as db:
+        held = {one["id"]: one["number"] for one in db.find("notes").raw()}
+        while True:
+            kind = rng.choice(["one", "one", "one", "bulk", "several"])
+            step: list[tuple[str, int | None]]
+            if kind == "bulk":
+                step = [(f"{rng.random()}", rng.randrange(10**6)) for _ in range(8)]
+            else:
+                keys = [*rng.sample(sorted(held), min(len(held), 2)), f"{rng.random()}"]
+                step = [
+                    (key, None if key in held and rng.random() < 0.2 else rng.randrange(10**6))
+                    for key in (rng.sample(keys, 1) if kind == "one" else keys)
+                ]
+            tell(["start", step])
+            change(db, step, kind)
+            tell(["done", step])
+            held |= {key: number for key, number in step if number is not None}
+            for key, number in step:
+                if number is None:
+                    del held[key]
+
+
 def outcome(use: Callable[[], Any]) -> str:
     """What a call gives, or the name of the error that it raises."""
     try:
@@ -137,7 +164,7 @@ def outcome(use: Callable[[], Any]) -> str:
 
 
 PROGRAMS: Final[dict[str, Callable[..., None]]] = {
-    program.__name__: program for program in (hold, attempt, plain, fork)
+    program.__name__: program for program in (hold, attempt, plain, fork, write)
 }
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "file": lambda path: connect(f"sqlite:///{path / 'test.db'}"),
     "tinydb": lambda path: connect(f"tinydb:///{path / 'test.json'}"),
     "shelve": lambda path: connect(f"shelve:///{path / 'shelf'}"),
+    "leveldb": lambda path: connect(f"leveldb:///{path / 'test'}?sync=false"),
     "bare": lambda _: _opened(Bare()),
     "keyvalue": lambda _: _opened(KeyValueMemory()),
 }
 WATCHED: Final = ("memory", "sqlite", "file", "tinydb")  # with a feed of changes
-FULL: Final = (*WATCHED, "shelve", "keyvalue")  # with transactions, counters and indexes
+FULL: Final = (*WATCHED, "shelve", "leveldb", "keyvalue")  # with transactions, counters and indexes
 
 
 @pytest.fixture(params=MAKERS)
