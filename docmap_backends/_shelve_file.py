@@ -25,6 +25,8 @@ _TABLES: Final = (
     WITHOUT ROWID""",
     # What other programs have written since docmap looked: the key, and the value before.
     "CREATE TABLE docmap_changed (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
+    # The keys of what other programs wrote and docmap leaves alone.
+    "CREATE TABLE docmap_odd (key BLOB PRIMARY KEY) WITHOUT ROWID",
     # 1 while docmap itself writes: nobody else sees it so.
     "CREATE TABLE docmap_state (writing INTEGER NOT NULL)",
     "INSERT INTO docmap_state VALUES (0)",

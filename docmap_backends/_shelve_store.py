@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from docmap.errors import StorageError
+from docmap.errors import CorruptStore, StorageError
 from docmap_backends._keyvalue_records import is_record, record_place, split_record
 from docmap_backends._shelve_file import OPEN_NOTES
 from docmap_backends._shelve_keys import shelf_key
+from docmap_backends._shelve_rows import ITEMS, KEYS, Chunks, Range, Stream
 from docmap_backends._sqlfile_connections import Connections, Link
 
-_FEW, _MANY = 24, 400  # rows that a stream reads at once, at first and later
-
 _GET: Final = (
-    "SELECT e.value, e.place IS NULL, d.value, (SELECT EXISTS(SELECT 1 FROM docmap_changed)) "
+    f"SELECT e.value, e.place IS NULL, d.value, ({OPEN_NOTES}) "
     "FROM docmap_entries e LEFT JOIN Dict d ON d.key=e.place WHERE e.key=?"
 )
-_ITEMS: Final = (
-    "SELECT e.key, e.value, e.place IS NULL, d.value "
-    "FROM docmap_entries e LEFT JOIN Dict d ON d.key=e.place"
+# Of a key that is not there: are there notes, and is its document in Dict all the same?
+_MISSED: Final = (
+    f"SELECT ({OPEN_NOTES}), EXISTS(SELECT 1 FROM Dict WHERE key=?1) "
+    "AND NOT EXISTS(SELECT 1 FROM docmap_odd WHERE key=?1)"
 )
-_KEYS: Final = "SELECT e.key FROM docmap_entries e"
+_ODD: Final = "SELECT EXISTS(SELECT 1 FROM docmap_odd)"
+_EVEN: Final = "DELETE FROM docmap_odd WHERE key=?"
 _PUT: Final = "REPLACE INTO docmap_entries VALUES (?,?,?)"
 _DELETE: Final = "DELETE FROM docmap_entries WHERE key=?"
 _SHELVE: Final = (
@@ -44,6 +45,7 @@ class ShelfStore:
     ) -> None:
         self._connections = connections
         self._adopt = adopt
+        self._adopting = False
         self.refusal: Callable[[], StorageError] | None = None
         """Why nothing may be written; None if it may."""
         self.before: dict[bytes, bytes | None] = {}
@@ -59,13 +61,20 @@ class ShelfStore:
         """The value of a key; None if there is none."""
         while True:
             rows = self._connections.rows(_GET, (key,))
-            if not rows:
-                # What is not there may have been written by others, and then it is noted.
-                if self._settled(self._connections.rows(OPEN_NOTES)[0][0]):
+            if rows:
+                if self._settled(rows[0][3]):
+                    return self._value(key, *rows[0][:3])
+            else:
+                noted, hidden = self._connections.rows(_MISSED, (_place(key),))[0]
+                if self._settled(noted):
+                    self._check_missing(hidden)
                     return None
-            elif self._settled(rows[0][3]):
-                return self._value(key, *rows[0][:3])
             self.catch_up()
+
+    def _check_missing(self, hidden: int) -> None:
+        """Raise CorruptStore if the document of a key is there, and damage hides it."""
+        if hidden and not self._adopting:
+            raise self._connections.file.damaged()
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of keys, None for those that are not there."""
@@ -76,20 +85,19 @@ class ShelfStore:
         self, low: bytes, high: bytes | None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values of a range, as they are now."""
-        rows = self._rows(_ITEMS, low, high, reverse=reverse)
+        rows = self._rows(Range(ITEMS, low, high, reverse))
         return ((row[0], self._value(*row)) for row in rows)
 
     def keys(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[bytes]:
         """The keys of a range, as they are now."""
-        return (row[0] for row in self._rows(_KEYS, low, high, reverse=reverse))
+        return (row[0] for row in self._rows(Range(KEYS, low, high, reverse)))
 
-    def _rows(self, select: str, low: bytes, high: bytes | None, *, reverse: bool) -> Iterator[Any]:
+    def _rows(self, asked: Range) -> Iterator[Any]:
         if self._own:
-            return _Chunks(self._connections, select, low, high, reverse=reverse)
+            return Chunks(self._connections, asked)
         stack = ExitStack()
         try:
-            link = self._settled_link(stack)
-            return _Stream(self._connections, link, stack, *_ranged(select, low, high, reverse))
+            return Stream(self._connections, self._settled_link(stack), stack, asked)
         except BaseException:
             stack.close()
             raise
@@ -97,11 +105,12 @@ class ShelfStore:
     @contextmanager
     def snapshot(self) -> Iterator[Any]:
         """What is stored now, for as long as the block lasts."""
-        if self._own:
-            yield self
-            return
-        with ExitStack() as stack:
-            yield _Snapshot(self, self._connections, self._settled_link(stack))
+        with self.located():
+            if self._own:
+                yield self
+                return
+            with ExitStack() as stack:
+                yield _Snapshot(self, self._connections, self._settled_link(stack))
 
     def _settled_link(self, stack: ExitStack) -> Link:
         """A link whose snapshot holds nothing that is yet to be adopted."""
@@ -128,6 +137,17 @@ class ShelfStore:
         """True where this thread reads on the connection that it writes with."""
         return self._connections.in_memory or self._connections.in_transaction
 
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Say which file it is that is damaged."""
+        try:
+            yield
+        except CorruptStore as error:
+            if error.path is None:
+                error.path = self._connections.file.path or None
+                error.message = f"{error.path}: {error.message}"
+            raise
+
     # -- what others wrote
 
     def _settled(self, noted: int) -> bool:
@@ -149,9 +169,13 @@ class ShelfStore:
         if self.refusal is not None:
             raise self.refusal()
         failure: BaseException | None = None
-        with self._connections.transaction() as connection:
+        with self.located(), self._connections.transaction() as connection:
             if connection.execute(OPEN_NOTES).fetchone()[0]:
-                self._adopt(connection)
+                self._adopting = True
+                try:
+                    self._adopt(connection)
+                finally:
+                    self._adopting = False
             try:
                 yield
             except BaseException as error:
@@ -173,13 +197,15 @@ class ShelfStore:
                 documents.append((place, document))
             else:
                 entries.append((key, value, None))
-        gone = [(shelf_key(*record_place(key)),) for key in deletes if is_record(key)]
+        gone = [(_place(key),) for key in deletes if is_record(key)]
         with self._connections.errors(), self._connections.writing() as connection:
             connection.execute("UPDATE docmap_state SET writing=1")
             connection.executemany(_UNSHELVE, gone)
             connection.executemany(_DELETE, [(key,) for key in deletes])
             connection.executemany(_SHELVE, documents)
             connection.executemany(_PUT, entries)
+            if connection.execute(_ODD).fetchone()[0]:
+                connection.executemany(_EVEN, [(place,) for place, _ in documents])
             connection.execute("UPDATE docmap_state SET writing=0")
 
 
@@ -196,7 +222,11 @@ class _Snapshot:
         self._connections.check_usable()
         with self._link.lock, self._connections.errors():
             row = self._link.connection.execute(_GET, (key,)).fetchone()
-        return None if row is None else self._store._value(key, *row[:3])
+            if row is None:
+                missed = self._link.connection.execute(_MISSED, (_place(key),)).fetchone()
+                self._store._check_missing(missed[1])
+                return None
+        return self._store._value(key, *row[:3])
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of keys, None for those that are not there."""
@@ -206,112 +236,17 @@ class _Snapshot:
         self, low: bytes, high: bytes | None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values of a range."""
-        rows = self._rows(_ITEMS, low, high, reverse)
+        rows = self._rows(Range(ITEMS, low, high, reverse))
         return ((row[0], self._store._value(*row)) for row in rows)
 
     def keys(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[bytes]:
         """The keys of a range."""
-        return (row[0] for row in self._rows(_KEYS, low, high, reverse))
+        return (row[0] for row in self._rows(Range(KEYS, low, high, reverse)))
 
-    def _rows(self, select: str, low: bytes, high: bytes | None, reverse: bool) -> Iterator[Any]:
-        statement, parameters = _ranged(select, low, high, reverse)
-        return _Stream(self._connections, self._link, ExitStack(), statement, parameters)
-
-
-class _Stream(Iterator[Any]):
-    """The rows of a statement on a link of its own, which is given back at the end of them."""
-
-    def __init__(
-        self,
-        connections: Connections,
-        link: Link,
-        stack: ExitStack,
-        statement: str,
-        parameters: Sequence[bytes],
-    ) -> None:
-        self._connections = connections
-        self._link = link
-        self._stack = stack
-        with link.lock, connections.errors():
-            self._cursor = link.connection.execute(statement, parameters)
-        self._rows: Iterator[Any] = iter(())
-        self._more = True
-        self._read(_FEW)
-
-    def __next__(self) -> Any:
-        for row in self._rows:
-            return row
-        if not self._more:
-            raise StopIteration
-        self._read(_MANY)
-        return next(self)
-
-    def _read(self, size: int) -> None:
-        try:
-            self._connections.check_usable()
-            with self._link.lock, self._connections.errors():
-                rows = self._cursor.fetchmany(size)
-        except BaseException:
-            self._end()
-            raise
-        self._rows = iter(rows)
-        if len(rows) < size:
-            self._end()
-
-    def _end(self) -> None:
-        self._more = False
-        self._stack.close()
-
-    def __del__(self) -> None:
-        with suppress(Exception):  # of a stream that nobody reads to its end
-            self._stack.close()
+    def _rows(self, asked: Range) -> Iterator[Any]:
+        return Stream(self._connections, self._link, ExitStack(), asked)
 
 
-class _Chunks(Iterator[Any]):
-    """The rows of a statement on the connection that its thread writes with, some at a time."""
-
-    def __init__(
-        self,
-        connections: Connections,
-        select: str,
-        low: bytes,
-        high: bytes | None,
-        *,
-        reverse: bool,
-    ) -> None:
-        self._connections = connections
-        self._select = select
-        self._bounds = [low, high]
-        self._reverse = reverse
-        self._rows: Iterator[Any] = iter(())
-        self._more = True
-        self._read(_FEW)
-
-    def __next__(self) -> Any:
-        for row in self._rows:
-            return row
-        if not self._more:
-            raise StopIteration
-        self._read(_MANY)
-        return next(self)
-
-    def _read(self, size: int) -> None:
-        low, high = self._bounds
-        statement, parameters = _ranged(self._select, low or b"", high, self._reverse)
-        rows = self._connections.rows(f"{statement} LIMIT {size}", parameters)
-        self._more = len(rows) == size
-        if rows:
-            last = rows[-1][0]
-            # The first key behind `last` is `last` with a zero; the range ends before its end.
-            self._bounds[1 if self._reverse else 0] = last if self._reverse else last + b"\0"
-        self._rows = iter(rows)
-
-
-def _ranged(
-    select: str, low: bytes, high: bytes | None, reverse: bool
-) -> tuple[str, Sequence[bytes]]:
-    """The statement of a range, and its parameters."""
-    order = " ORDER BY e.key DESC" if reverse else " ORDER BY e.key"
-    if high is None:
-        return f"{select} WHERE e.key>=?{order}", (low,)
-    return f"{select} WHERE e.key>=? AND e.key<?{order}", (low, high)
+def _place(key: bytes) -> bytes | None:
+    """The key in Dict of a document; None for what is none."""
+    return shelf_key(*record_place(key)) if is_record(key) else None

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from docmap.errors import InvalidConfig, StorageError
-from docmap.schema.schema import untyped
+from docmap.plan.engine import Record
+from docmap.schema.schema import Schema, untyped
 from docmap.storage.url import URL
-from docmap.storage.writes import first_revision
 from docmap_backends._keyvalue import KeyValueStorage
 from docmap_backends._shelve_adopting import adopt
 from docmap_backends._shelve_converting import convert
@@ -154,11 +154,13 @@ class ShelveStorage(KeyValueStorage):
             self._ensure(schema)
             for start in range(0, len(found), _BATCH):
                 batch = found[start : start + _BATCH]
-                self._write_records(
-                    schema, [(schema.key_of(data), (data, first_revision())) for data in batch]
-                )
+                self._write_records(schema, [(schema.key_of(data), (data, 0)) for data in batch])
 
     # -- the rest
+
+    def _get(self, schema: Schema, key: Any) -> Record | None:
+        with self.shelf.located():
+            return super()._get(schema, key)
 
     def _sync(self) -> None:
         if self._synchronous == "NORMAL":  # else what was acknowledged is on the disk
