@@ -20,6 +20,9 @@ from docmap import BaseStorageAdapter, DocmapError, DuplicateKey, StaleDocument
 from docmap.testing.notes import Counter, Note, Step, Task, Ticket, change, held, note
 from docmap.testing.processes import Target, tell
 
+MANY: Final = 5000
+"""Steps after which a program ends that nobody has ended before."""
+
 
 def wait_for_line() -> None:
     """Go on when the test says so."""
@@ -30,13 +33,13 @@ def wait_for_line() -> None:
 
 
 def write(target: Target, seed: float) -> None:
-    """Write for ever; each step is told before and after."""
+    """Write until it is killed, or long after it should have been; each step is told twice."""
     rng = random.Random(seed)
     with target.open() as db:
         kinds = ["one", "one", "one", "one", "bulk", "again"]
         kinds += ["several"] if "transactions" in db.abilities else []
         stored = held(db)
-        while True:
+        for _ in range(MANY):
             kind = rng.choice(kinds)
             step = _step(kind, stored, rng)
             tell("start", kind, step)
@@ -138,7 +141,7 @@ def follow(target: Target, keys: int) -> None:
     """Read what others write meanwhile until so many notes are there; tell how many reads."""
     reads, last = 0, 0
     with target.open() as db:
-        while last < keys:
+        while last < keys and reads < MANY:
             found = held(db)
             if len(found) < last:
                 raise AssertionError(f"{last} notes were there, and now {len(found)} are")
@@ -259,7 +262,7 @@ def leave(target: Target) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     with target.open() as db:
-        for number in range(10**6):
+        for number in range(MANY):
             db.insert(note(f"{number}", number))
             tell(f"{number}")
 

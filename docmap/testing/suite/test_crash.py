@@ -69,7 +69,7 @@ def test_a_writer_that_is_asked_to_end_leaves_all_that_it_wrote(
             assert process.stdout is not None
             for _ in process.stdout:
                 told += 1
-                if told == count:
+                if told >= count:  # Python drops what a handler raises in a callback: ask again
                     process.terminate()
         assert process.returncode == 0
         with opened() as db:
