@@ -91,22 +91,21 @@ def _float(value: Any) -> float:
 
 def _number(name: str, low: float, high: float) -> Probe:
     """Whether a number under a name, at any depth, lies in a range."""
-    bare = b'"%b"' % _bytes(name)
-    needle = bare + b":"
+    needle = b'"%b"' % _bytes(name)
     length = len(needle)
 
     def may_match(data: bytes) -> bool:
         place = data.find(needle)
-        if place < 0:
-            return bare in data or b"\\" in data
         while place >= 0:
-            start = place + length
+            place += length
+            if data[place : place + 1] != b":":
+                return True
             try:
-                if low <= float(data[start : data.find(b",", start)]) <= high:
+                if low <= float(data[place + 1 : data.find(b",", place)]) <= high:
                     return True
             except ValueError:  # not a number, or not followed by a comma
                 return True
-            place = data.find(needle, start)
-        return b"\\" in data or data.count(bare) != data.count(needle)
+            place = data.find(needle, place)
+        return b"\\" in data
 
     return may_match

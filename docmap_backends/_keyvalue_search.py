@@ -20,7 +20,7 @@ from docmap_backends._keyvalue_catalogue import Table
 from docmap_backends._keyvalue_index import KEY_INDEX, Records, StoredIndex, keys_serve
 from docmap_backends._keyvalue_probe import probe
 from docmap_backends._keyvalue_records import HEAD_SIZE, damaged, key_form, records_of, unpacked
-from docmap_backends._keyvalue_store import ReadableStore, counted, fetched
+from docmap_backends._keyvalue_store import ReadableStore, counted, fetched, valued
 from docmap_backends._ordered import above
 from docmap_backends._references import node_of
 
@@ -79,7 +79,10 @@ class Search:
 
     def all(self) -> Iterator[Record]:
         """All records, in the order of their keys."""
-        return self._unpacked(self.view.items(self._prefix, above(self._prefix)))
+        end = above(self._prefix)
+        if self._checked:
+            return map(_unchecked, valued(self.view, self._prefix, end))
+        return self._unpacked(self.view.items(self._prefix, end))
 
     def distinct(self, path: Path, kind: FieldType) -> list[Any] | None:
         """The values at a path of all records, each once, if an index tells them."""
@@ -150,26 +153,27 @@ class Search:
         while chunk := [self._prefix + form for form in islice(forms, size)]:
             for key, value in zip(chunk, fetched(self.view, chunk), strict=True):
                 if value is not None:
-                    yield unpacked(key, value)
+                    yield _unchecked(value) if self._checked else unpacked(key, value)
                 elif there:
                     raise damaged(key, "is in an index and is not there")
             size = _MANY
 
     def _unpacked(self, found: Iterable[tuple[bytes, bytes]]) -> Iterator[Record]:
         if self._checked:
-            for _, value in found:
-                yield value[HEAD_SIZE:], int.from_bytes(value[4:HEAD_SIZE], "big")
-        else:
-            for key, value in found:
-                yield unpacked(key, value)
+            return (_unchecked(value) for _, value in found)
+        return (unpacked(key, value) for key, value in found)
 
     def _scanned(self, node: Node | None) -> Iterator[Record]:
         """All records that match, tried one by one."""
         may_match = probe(node)
-        found = self.all()
-        if may_match is not None:
-            found = (record for record in found if may_match(record[0]))  # type: ignore[arg-type]
-        return self._filtered(found, node)
+        if may_match is None:
+            return self._filtered(self.all(), node)
+        if not self._checked:
+            found = (record for record in self.all() if may_match(record[0]))  # type: ignore[arg-type]
+            return self._filtered(found, node)
+        values = valued(self.view, self._prefix, above(self._prefix))
+        # Twelve bytes in front of the document rule nothing out.
+        return self._filtered(map(_unchecked, filter(may_match, values)), node)
 
     def _filtered(self, found: Iterator[Record], node: Node | None) -> Iterator[Record]:
         if node is None:
@@ -184,6 +188,11 @@ class Search:
             return found
         tree = self._schema.codec.reader({term.path.segments[0] for term in order})
         return iter(sorted_by(found, order, lambda record: tree(record[0]), stop))
+
+
+def _unchecked(value: bytes) -> Record:
+    """A packed record, of which the store itself says that it is as it was written."""
+    return value[HEAD_SIZE:], int.from_bytes(value[4:HEAD_SIZE], "big")
 
 
 IN_MEMORY: Final = 1000

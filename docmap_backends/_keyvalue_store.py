@@ -16,8 +16,9 @@ _FEW: Final = 32  # keys up to which putting in each beats sorting all
 class ReadableStore(Protocol):
     """Bytes under bytes, in the order of their bytes.
 
-    A store may have three more methods, which are used where they are there: `get_many(keys)`,
-    `count(low, high)` and `runs(low, high, head)`, as the functions of this module have them.
+    A store may have more methods, which are used where they are there: `get_many(keys)`,
+    `values(low, high)`, `count(low, high)` and `runs(low, high, head)`, which do what `fetched`,
+    `valued`, `counted` and `runs` of this module do.
     """
 
     def get(self, key: bytes) -> bytes | None:
@@ -88,6 +89,16 @@ class Batch:
         """Store a value under a key."""
         self._set(key, value)
 
+    def put_all(self, entries: Mapping[bytes, bytes]) -> None:
+        """Store values under keys."""
+        if self._undo is not None:
+            for key, value in entries.items():
+                self._set(key, value)
+            return
+        changes = self.changes
+        self._fresh += [key for key in entries if key not in changes]
+        changes.update(entries)
+
     def delete(self, key: bytes) -> None:
         """Remove a key, whether it is there or not."""
         self._set(key, None)
@@ -151,9 +162,10 @@ class Batch:
     def write_to(self, store: OrderedStore) -> None:
         """Make the changes; nothing happens if there are none."""
         if self.changes:
-            puts = {key: value for key, value in self.changes.items() if value is not None}
             deletes = [key for key, value in self.changes.items() if value is None]
-            store.write(puts, deletes)
+            for key in deletes:
+                del self.changes[key]
+            store.write(self.changes, deletes)  # type: ignore[arg-type]  # without None
 
 
 def _merged(
@@ -190,6 +202,13 @@ def fetched(view: ReadableStore, keys: Sequence[bytes]) -> Sequence[bytes | None
     many: Callable[[Sequence[bytes]], Sequence[bytes | None]] | None
     many = getattr(view, "get_many", None)
     return many(keys) if many is not None else [view.get(key) for key in keys]
+
+
+def valued(view: ReadableStore, low: bytes, high: bytes | None) -> Iterator[bytes]:
+    """The values of a range, in the order of their keys."""
+    values: Callable[[bytes, bytes | None], Iterator[bytes]] | None
+    values = getattr(view, "values", None)
+    return values(low, high) if values is not None else (v for _, v in view.items(low, high))
 
 
 def counted(view: ReadableStore, low: bytes, high: bytes) -> int:

@@ -47,6 +47,7 @@ class KeyValueWriting(KeyValueTables):
         moved: Iterable[HeldIndex] = table.indexes.values()
         if names is not None and old is not None:
             moved = [index for index in moved if not names.isdisjoint(index.roots)]
+        entries: dict[bytes, bytes] = {}
         if moved:
             wire = json_of(schema, table, data)
             for index in moved:
@@ -54,14 +55,18 @@ class KeyValueWriting(KeyValueTables):
                     self._check_owner(batch, schema, index, wire, form)
             before = None if old is None else json_of(schema, table, old[0])
             for index in moved:
-                places = index.places(wire)
-                if old is None:
+                head, places = index.prefix, index.places(wire)
+                held: Sequence[bytes] = () if old is None else index.places(before)
+                if held != places:
+                    for place in held:
+                        if place not in places:
+                            batch.delete(head + place + form)
                     for place in places:
-                        batch.put(index.prefix + place + form, form)
-                else:
-                    _move(batch, index, index.places(before), places, form)
+                        if place not in held:
+                            entries[head + place + form] = form
         place = records_of(schema.collection) + form
-        batch.put(place, packed(place, data, new[1]))
+        entries[place] = packed(place, data, new[1])
+        batch.put_all(entries)
         if type(stored_key) is int and old is None:
             self._count_up(batch, schema, stored_key)
 
@@ -79,7 +84,8 @@ class KeyValueWriting(KeyValueTables):
         if table.indexes:
             wire = json_of(schema, table, data)
             for index in table.indexes.values():
-                _move(batch, index, index.places(wire), (), form)
+                for place in index.places(wire):
+                    batch.delete(index.prefix + place + form)
         batch.delete(records_of(schema.collection) + form)
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
@@ -234,17 +240,3 @@ class KeyValueWriting(KeyValueTables):
         with self._writing() as batch:
             self._writable(batch, schema)
             self._count_up(batch, schema, key)
-
-
-def _move(
-    batch: Batch, index: HeldIndex, old: Sequence[bytes], new: Sequence[bytes], form: bytes
-) -> None:
-    """Make the entries of a document what they are to be."""
-    if old == new:
-        return
-    for place in old:
-        if place not in new:
-            batch.delete(index.prefix + place + form)
-    for place in new:
-        if place not in old:
-            batch.put(index.prefix + place + form, form)

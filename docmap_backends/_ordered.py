@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,6 +44,7 @@ _PAIR: Final = b"\1"
 _EPOCH: Final = datetime(1, 1, 1, tzinfo=UTC)
 _DURATIONS: Final = 1 << 79  # added to a duration, so that none is negative
 _ALL_ONES: Final = (1 << 64) - 1
+_SHORT: Final = 32
 _SAFE_INT: Final = 1 << 53  # up to here every int is a double
 _SIGN: Final = 1 << 63
 _double = struct.Struct(">d").pack
@@ -85,9 +87,16 @@ def above(prefix: bytes) -> bytes | None:
 
 
 def _text(value: str) -> bytes:
+    return _short(value) if len(value) < _SHORT else _text_form(value)
+
+
+def _text_form(value: str) -> bytes:
     # A bound of a range may be a surrogate: it stands between its neighbours in UTF-8 too.
     encoded = value.encode() if value.isascii() else value.encode("utf-8", "surrogatepass")
     return _TEXT + _escaped(encoded) + _END
+
+
+_short = lru_cache(maxsize=4096)(_text_form)  # the same names and states come again and again
 
 
 def _binary(value: bytes) -> bytes:
