@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
 from typing import Any, Final, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import plyvel
 
 from docmap.errors import StorageError
+from docmap_backends._ordered import above
 
 _LOWEST: Final = b"\0"  # the first key behind the mark
 _FEW, _MANY = 16, 256  # entries that a stream reads at once, at first and later
@@ -65,6 +66,35 @@ class Reads:
         """How many entries there are with low <= key < high."""
         return sum(map(len, self._chunks(self._iterator(low, high), _MANY)))
 
+    def runs(
+        self, low: bytes, high: bytes | None, head: Callable[[bytes], bytes]
+    ) -> Iterator[bytes]:
+        """The first key of each run of keys that begin with the same head."""
+        found = self._iterator(low, high)
+        try:
+            key = self._next(found)
+            while key is not None:
+                yield key
+                start = head(key)
+                key = self._next(found)
+                if key is not None and key.startswith(start):
+                    behind = above(start)
+                    key = None if behind is None else self._next(found, behind)
+        finally:
+            self._store.end(found)
+
+    def _next(self, found: Any, target: bytes | None = None) -> bytes | None:
+        """The next key of an iterator, from `target` on if that is given."""
+        try:
+            with self._reading:
+                self._store.check_usable()
+                if target is not None:
+                    found.seek(target)
+                key: bytes | None = next(found, None)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._store.error(error) from error
+        return key
+
     def items(
         self, low: bytes, high: bytes | None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
@@ -109,7 +139,7 @@ class Reads:
                 yield chunk
                 if len(chunk) < size:
                     return
-                size = _MANY
+                size = min(4 * size, _MANY)
         finally:
             self._store.end(found)
 

@@ -34,6 +34,7 @@ class LevelDBStorage(KeyValueStorage):
         "write_buffer": int,
     }
     isolation = "serializable"
+    checked_by_store: ClassVar[bool] = True
     _store: LevelDBStore
 
     def __init__(self, url: Any = None, **options: Any) -> None:

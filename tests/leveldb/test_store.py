@@ -36,6 +36,8 @@ def test_ranges_are_those_of_a_sorted_dict(store: LevelDBStore, rng: random.Rand
             assert store.count(low, top) == len(expected)
             assert list(store.items(low, top)) == [(key, held[key]) for key in expected]
             assert list(store.keys(low, top, reverse=True)) == expected[::-1]
+            firsts = list({key[:1]: key for key in reversed(expected)}.values())[::-1]
+            assert list(store.runs(low, top, lambda key: key[:1])) == firsts
         key = rng.choice(keys)
         assert store.get(key) == held.get(key)
         assert store.get_many(keys) == [held.get(one) for one in keys]
