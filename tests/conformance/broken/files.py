@@ -19,7 +19,7 @@ from tests.conformance.broken.sound import Collection, SoundStorage
 from tests.conformance.broken.sound_file import SoundFile
 
 
-@broken(kind="file")
+@broken("crash:survives", kind="file")
 class WritesAtTheEnd(SoundFile):
     """What was acknowledged is written when the storage is closed."""
 
@@ -32,7 +32,7 @@ class WritesAtTheEnd(SoundFile):
         super()._disconnect()
 
 
-@broken(kind="file")
+@broken("crash:survives", kind="file")
 class WritesEveryTenth(WritesAtTheEnd):
     """Nine of ten writes wait for the tenth."""
 
@@ -44,7 +44,7 @@ class WritesEveryTenth(WritesAtTheEnd):
             SoundFile.persist(self)
 
 
-@broken(kind="file")
+@broken("write_steps:fails_at_any", kind="file")
 class WritesInPlace(SoundFile):
     """The file is written over: who dies in the middle of it leaves half of it."""
 
@@ -54,7 +54,7 @@ class WritesInPlace(SoundFile):
                 stream.write(content[start : start + 512])
 
 
-@broken(kind="file")
+@broken("write_steps:fails_at_any", kind="file")
 class DropsWhatIsTorn(WritesInPlace):
     """The file is written over, and one that is not whole is opened as far as it can be read."""
 
@@ -65,7 +65,7 @@ class DropsWhatIsTorn(WritesInPlace):
             return {}
 
 
-@broken(kind="file")
+@broken("write_steps:fails_at_any", kind="file")
 class SwallowsErrors(SoundFile):
     """What the disk refuses is acknowledged."""
 
@@ -74,7 +74,7 @@ class SwallowsErrors(SoundFile):
             super().persist()
 
 
-@broken(kind="file")
+@broken("disk_full", kind="file")
 class RaisesRawErrors(SoundFile):
     """A full disk is an OSError."""
 
@@ -82,7 +82,7 @@ class RaisesRawErrors(SoundFile):
         self.write(self.encoded())
 
 
-@broken(kind="file")
+@broken("write_steps:fails_at_any", kind="file")
 class FailedWritesStay(SoundFile):
     """A write that failed is seen until the storage is closed."""
 
@@ -103,7 +103,7 @@ class FailedWritesStay(SoundFile):
                 self.persist()
 
 
-@broken(kind="file")
+@broken("damage:noticed", kind="file")
 class ReadsDamage(SoundFile):
     """There is no checksum, and a record that cannot be read is left out."""
 
@@ -123,7 +123,7 @@ class ReadsDamage(SoundFile):
                 yield data, revision
 
 
-@broken(kind="file")
+@broken("damage", kind="file")
 class Pickles(SoundFile):
     """The file is a pickle, and whatever stands in it is executed."""
 
@@ -139,7 +139,7 @@ class Pickles(SoundFile):
         return pickle.dumps(self.held)
 
 
-@broken(kind="file")
+@broken("processes:second", kind="file")
 class HasNoLock(SoundFile):
     """Two that have the file open write over one another."""
 
@@ -150,7 +150,7 @@ class HasNoLock(SoundFile):
         pass
 
 
-@broken(kind="file")
+@broken("processes:orders", kind="file")
 class DropsItsLock(SoundFile):
     """A second one in the process that is refused lets everybody in, as LevelDB does."""
 
@@ -171,7 +171,7 @@ class DropsItsLock(SoundFile):
         super().release_lock()
 
 
-@broken(kind="file")
+@broken("lifecycle:opened_again", kind="file")
 class KeepsItsLock(SoundFile):
     """Closing the storage does not let others in."""
 
@@ -180,7 +180,7 @@ class KeepsItsLock(SoundFile):
         super().release_lock()
 
 
-@broken(kind="file")
+@broken("processes:forked", kind="file")
 class ChildrenGoOn(SoundFile):
     """A child goes on with what its parent has open, and both write."""
 
@@ -188,7 +188,7 @@ class ChildrenGoOn(SoundFile):
         pass
 
 
-@broken(kind="file")
+@broken("write_steps:transaction", kind="file")
 class TransactionsAreTorn(SoundFile):
     """Each write of a transaction is in the file at once: who dies in it leaves half of it."""
 
@@ -197,7 +197,7 @@ class TransactionsAreTorn(SoundFile):
         self.persist()
 
 
-@broken(kind="file")
+@broken("keys:after_closing", kind="file")
 class CountersAreForgotten(SoundFile):
     """Closing the storage sets counters back to the highest key that is stored."""
 
@@ -208,7 +208,7 @@ class CountersAreForgotten(SoundFile):
         return held
 
 
-@broken(kind="file")
+@broken("lifecycle", kind="file")
 class TakesAnyFile(SoundFile):
     """The file of another program is written over."""
 
@@ -223,7 +223,7 @@ class TakesAnyFile(SoundFile):
         return super().read()
 
 
-@broken(kind="file")
+@broken("crash:survives", kind="file")
 class AcknowledgesFirst(SoundFile):
     """A write is acknowledged, and written with the next one."""
 
@@ -240,7 +240,7 @@ class AcknowledgesFirst(SoundFile):
         super()._disconnect()
 
 
-@broken(kind="file")
+@broken("keys:look_alike", kind="file")
 class FilesForKeys(SoundStorage):
     """Each document is a file that has its key as name: `../x` lies elsewhere, `a/b` nowhere."""
 

@@ -18,7 +18,7 @@ from docmap_backends.sqlite import SQLiteStorage
 from tests.conformance.broken.catalogue import broken
 
 
-@broken(kind="file")
+@broken("lookups:[like-", kind="file")
 class SQLiteLike(SQLiteStorage):
     """SQL's LIKE is said to be exact, and ignores case."""
 
@@ -30,7 +30,7 @@ def _like(path: Path, value: Any, codec: FieldCodec) -> Native:
     return Native(SQL(f"{place_of(path, codec).value} LIKE ? ESCAPE '\\'", (value,)))
 
 
-@broken(kind="file")
+@broken("lookups:[equals-", kind="file")
 class SQLiteNulls(SQLiteStorage):
     """`equals None` is `= NULL`, which is never true."""
 
@@ -44,7 +44,7 @@ def _equals(path: Path, value: Any, codec: FieldCodec) -> Any:
     return SQLiteStorage.lookups.resolve(path, "equals", value, codec)
 
 
-@broken(kind="file")
+@broken("lookups:[contains-", kind="file")
 class SQLiteContains(SQLiteStorage):
     """`contains` on text is `LIKE '%x%'`, with the wildcards of the operand and without case."""
 
@@ -58,7 +58,7 @@ def _contains(path: Path, value: Any, codec: FieldCodec) -> Any:
     return SQLiteStorage.lookups.resolve(path, "contains", value, codec)
 
 
-@broken(kind="file")
+@broken("lookups:[equals-", kind="file")
 class SQLiteBools(SQLiteStorage):
     """Any value in JSON is compared with `=`: true is 1."""
 
@@ -72,7 +72,7 @@ def _untyped_equals(path: Path, value: Any, codec: FieldCodec) -> Any:
     return SQLiteStorage.lookups.resolve(path, "equals", value, codec)
 
 
-@broken(kind="file")
+@broken("lookups:[gt-", kind="file")
 class SQLiteTrusts(SQLiteStorage):
     """Each place is taken to hold what is declared, whatever other programs or classes stored."""
 
@@ -80,7 +80,7 @@ class SQLiteTrusts(SQLiteStorage):
         return True
 
 
-@broken(kind="file")
+@broken("order", kind="file")
 class SQLiteCollates(SQLiteStorage):
     """Text is ordered without regard to case."""
 
@@ -89,7 +89,7 @@ class SQLiteCollates(SQLiteStorage):
         return found and f"{found} COLLATE NOCASE"
 
 
-@broken(kind="file")
+@broken("transactions:error", kind="file")
 class SQLiteCommitsEach(SQLiteStorage):
     """A transaction commits each write by itself."""
 
@@ -98,7 +98,7 @@ class SQLiteCommitsEach(SQLiteStorage):
         yield
 
 
-@broken(kind="file")
+@broken("damage:noticed", kind="file")
 class SQLiteReadsDamage(SQLiteStorage):
     """Damaged documents are given as they are, and those that cannot be read are left out."""
 
@@ -106,7 +106,7 @@ class SQLiteReadsDamage(SQLiteStorage):
         return [(row[0], row[1]) for row in rows if row[0].startswith(b"{")]
 
 
-@broken(kind="file")
+@broken("keys:counted", kind="file")
 class SQLiteNoKeysGiven(SQLiteStorage):
     """The counter of keys does not see keys that were given by hand, and starts anew at 1."""
 
@@ -117,7 +117,7 @@ class SQLiteNoKeysGiven(SQLiteStorage):
         return self._last
 
 
-@broken(kind="file")
+@broken("unique", kind="file")
 class SQLiteUnique(SQLiteStorage):
     """Unique indexes are made as plain ones."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from docmap.plan.engine import NativeQuery, Record
 from docmap.schema.schema import Schema
@@ -14,7 +14,7 @@ from tests.conformance.broken.catalogue import broken
 from tests.conformance.broken.sound import Collection, SoundStorage
 
 
-@broken()
+@broken("transactions:error")
 class NothingIsUndone(SoundStorage):
     """A transaction that fails leaves what it wrote."""
 
@@ -24,7 +24,7 @@ class NothingIsUndone(SoundStorage):
             yield
 
 
-@broken()
+@broken("transactions:inside")
 class SavepointsAreNot(SoundStorage):
     """A transaction inside another is not undone by itself."""
 
@@ -44,7 +44,7 @@ class SavepointsAreNot(SoundStorage):
                 self._depth = 0
 
 
-@broken()
+@broken("transactions:inside")
 class InnerUndoesAll(SoundStorage):
     """A transaction inside another that fails undoes the outer one, too."""
 
@@ -67,7 +67,7 @@ class InnerUndoesAll(SoundStorage):
                     self._outer = None
 
 
-@broken()
+@broken("transactions:no_exception")
 class OnlyErrorsUndo(SoundStorage):
     """A transaction that KeyboardInterrupt leaves is committed."""
 
@@ -83,7 +83,7 @@ class OnlyErrorsUndo(SoundStorage):
                 raise
 
 
-@broken()
+@broken("transactions:undo")
 class ClearIsNotUndone(SoundStorage):
     """A transaction that fails does not bring back what was deleted in it."""
 
@@ -102,7 +102,7 @@ class ClearIsNotUndone(SoundStorage):
                 raise
 
 
-@broken()
+@broken("transactions:own")
 class OwnWritesAreNotSeen(SoundStorage):
     """A query inside a transaction shows what was there when it began."""
 
@@ -125,7 +125,7 @@ class OwnWritesAreNotSeen(SoundStorage):
         return iter(list(held.records.values()))
 
 
-@broken()
+@broken("transactions:own")
 class CountsAreOutside(OwnWritesAreNotSeen):
     """A count inside a transaction does not see what it wrote."""
 
@@ -142,7 +142,7 @@ class CountsAreOutside(OwnWritesAreNotSeen):
             self._counting = False
 
 
-@broken()
+@broken("threads:nobody", "threads:come_one")
 class OthersSeeIt(SoundStorage):
     """Other threads see what a transaction has written before it ends, and write between."""
 
@@ -157,7 +157,7 @@ class OthersSeeIt(SoundStorage):
             raise
 
 
-@broken()
+@broken("threads:insert")
 class ThreadsRace(SoundStorage):
     """Two threads that save one document at a time both succeed."""
 
@@ -171,7 +171,7 @@ class ThreadsRace(SoundStorage):
         return revision
 
 
-@broken()
+@broken("threads:different")
 class CountersRace(SoundStorage):
     """Two threads are given one key."""
 
@@ -183,25 +183,7 @@ class CountersRace(SoundStorage):
         return key
 
 
-@broken()
-class UpdatesRace(SoundStorage):
-    """An update and a save at a time: one of them is lost."""
-
-    def _rewrite(
-        self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
-    ) -> list[Write]:
-        changed = []
-        for write in writes:
-            stored = self._get(schema, write.key)
-            time.sleep(0.0005)
-            if stored is None or stored[1] != write.expected:
-                changed.append(write)
-            else:
-                self._put(schema, write.key, (write.data, write.expected + 1))
-        return changed
-
-
-@broken()
+@broken("threads:stream", "threads:see")
 class ScansBreak(SoundStorage):
     """A scan fails, or leaves documents out, while another thread writes."""
 
@@ -230,12 +212,14 @@ class CollectionsMustExist(SoundStorage):
         return super()._delete_matching(schema, condition)
 
 
-@broken()
+@broken("lifecycle:password")
 class PasswordsAreShown(SoundStorage):
     """The repr of the storage, and what it tells about itself, hold the password of its URL."""
 
+    settings: ClassVar[dict[str, type]] = {"password": str}
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {vars(self.url) if self.url else ''} {self._options}>"
+        return f"<{type(self).__name__} {self.url or ''} {self._options}>"
 
     def _info(self) -> dict[str, Any]:
         return {"place": repr(self)}

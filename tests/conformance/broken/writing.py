@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -140,21 +140,6 @@ class UpdatesBreakUnique(SoundStorage):
         return super()._rewrite(schema, writes, frozenset())
 
 
-@broken("update", "revisions")
-class UpdatesAreLost(SoundStorage):
-    """An update writes over what somebody else has written since it read."""
-
-    def _rewrite(
-        self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
-    ) -> list[Write]:
-        current = []
-        for write in writes:
-            stored = self._get(schema, write.key)
-            revision = write.expected if stored is None else stored[1]
-            current.append(write._replace(expected=revision))
-        return super()._rewrite(schema, current, names)
-
-
 @broken("bulk")
 class BulkLosesItsLast(SoundStorage):
     """Of many documents that are stored at once the last is not, though it is said to be."""
@@ -278,7 +263,7 @@ class KeysAreStripped(_OwnKeys):
         return key.strip() if isinstance(key, str) else key
 
 
-@broken("keys", "create")
+@broken("names:collections")
 class CollectionsFoldCase(SoundStorage):
     """The collections "Orders" and "orders" are one."""
 
@@ -425,14 +410,6 @@ class DeleteSaysNothing(SoundStorage):
     def _remove(self, schema: Schema, key: Any) -> bool:
         super()._remove(schema, key)
         return True
-
-
-@broken("delete")
-class DeletesNewer(SoundStorage):
-    """Deleting what a query found deletes it in a newer revision, too."""
-
-    def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int:
-        return sum(self._remove(schema, key) for key, _ in records)
 
 
 @broken("create", "revisions", "update")
