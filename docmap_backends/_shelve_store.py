@@ -154,9 +154,14 @@ class ShelfStore:
         return not noted or self._own
 
     def catch_up(self) -> None:
-        """Adopt what other programs wrote."""
-        with self.writing():
-            pass
+        """Adopt what other programs wrote. Raises StorageError if that may not be."""
+        try:
+            with self.writing():
+                pass
+        except StorageError as error:
+            if self.refusal is not None:
+                error.message += ", since another program has written and docmap must adopt it"
+            raise
 
     # -- writing
 
