@@ -64,76 +64,51 @@ class Reads:
 
     def count(self, low: bytes, high: bytes | None) -> int:
         """How many entries there are with low <= key < high."""
-        return sum(map(len, self._chunks(self._iterator(low, high), _MANY)))
+        found = self._iterator(low, high, include_value=False)
+        return sum(map(len, self._chunks(found, _MANY, found)))
 
     def runs(
         self, low: bytes, high: bytes | None, head: Callable[[bytes], bytes]
     ) -> Iterator[bytes]:
         """The first key of each run of keys that begin with the same head."""
-        found = self._iterator(low, high)
-        try:
-            key = self._next(found)
-            while key is not None:
-                yield key
-                start = head(key)
-                key = self._next(found)
-                if key is not None and key.startswith(start):
-                    behind = above(start)
-                    key = None if behind is None else self._next(found, behind)
-        finally:
-            self._store.end(found)
-
-    def _next(self, found: Any, target: bytes | None = None) -> bytes | None:
-        """The next key of an iterator, from `target` on if that is given."""
-        try:
-            with self._reading:
-                self._store.check_usable()
-                if target is not None:
-                    found.seek(target)
-                key: bytes | None = next(found, None)
-        except (plyvel.Error, RuntimeError) as error:
-            raise self._store.error(error) from error
-        return key
+        found = self._iterator(low, high, include_value=False)
+        return chain.from_iterable(self._chunks(_first_of_runs(found, head), _FEW, found))
 
     def items(
         self, low: bytes, high: bytes | None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """The entries with low <= key < high, as they are now."""
-        return self._stream(low, high, reverse, values=True)
+        return self._stream(low, high, reverse=reverse)
 
     def keys(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[bytes]:
         """The keys with low <= key < high, as they are now."""
-        return self._stream(low, high, reverse, values=False)
+        return self._stream(low, high, reverse=reverse, include_value=False)
 
-    def _stream(
-        self, low: bytes, high: bytes | None, reverse: bool, *, values: bool
-    ) -> Iterator[Any]:
-        found = self._iterator(low, high, reverse=reverse, values=values)  # now, not when asked
-        return chain.from_iterable(self._chunks(found, _FEW))
+    def values(self, low: bytes, high: bytes | None) -> Iterator[bytes]:
+        """The values of the keys with low <= key < high, in the order of these, as they are now."""
+        return self._stream(low, high, include_key=False)
 
-    def _iterator(
-        self, low: bytes, high: bytes | None, *, reverse: bool = False, values: bool = False
-    ) -> Any:
+    def _stream(self, low: bytes, high: bytes | None, **options: bool) -> Iterator[Any]:
+        found = self._iterator(low, high, **options)  # now, not when the first is asked for
+        return chain.from_iterable(self._chunks(found, _FEW, found))
+
+    def _iterator(self, low: bytes, high: bytes | None, **options: bool) -> Any:
         try:
             with self._reading:
                 return self._source.iterator(
-                    start=low or _LOWEST,
-                    stop=high,
-                    reverse=reverse,
-                    include_value=values,
-                    verify_checksums=True,
+                    start=low or _LOWEST, stop=high, verify_checksums=True, **options
                 )
         except (plyvel.Error, RuntimeError, AttributeError) as error:
             raise self._store.error(error) from error
 
-    def _chunks(self, found: Any, size: int) -> Iterator[list[Any]]:
-        """The entries of an iterator, `size` at first and more later."""
+    def _chunks(self, entries: Iterator[Any], size: int, found: Any) -> Iterator[list[Any]]:
+        """What is read from the iterator `found`, `size` entries at first and more later."""
         try:
             while True:
                 try:
                     with self._reading:
                         self._store.check_usable()
-                        chunk = list(islice(found, size))
+                        chunk = list(islice(entries, size))
                 except (plyvel.Error, RuntimeError) as error:
                     raise self._store.error(error) from error
                 yield chunk
@@ -142,6 +117,20 @@ class Reads:
                 size = min(4 * size, _MANY)
         finally:
             self._store.end(found)
+
+
+def _first_of_runs(found: Any, head: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    key: bytes | None = next(found, None)
+    while key is not None:
+        yield key
+        start = head(key)
+        key = next(found, None)
+        if key is not None and key.startswith(start):
+            behind = above(start)
+            if behind is None:
+                return
+            found.seek(behind)
+            key = next(found, None)
 
 
 class Snapshot(Reads):

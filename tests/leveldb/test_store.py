@@ -35,6 +35,7 @@ def test_ranges_are_those_of_a_sorted_dict(store: LevelDBStore, rng: random.Rand
             assert list(store.keys(low, top)) == expected
             assert store.count(low, top) == len(expected)
             assert list(store.items(low, top)) == [(key, held[key]) for key in expected]
+            assert list(store.values(low, top)) == [held[key] for key in expected]
             assert list(store.keys(low, top, reverse=True)) == expected[::-1]
             firsts = list({key[:1]: key for key in reversed(expected)}.values())[::-1]
             assert list(store.runs(low, top, lambda key: key[:1])) == firsts
