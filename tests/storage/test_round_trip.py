@@ -23,7 +23,7 @@ from tests.differential.run import batch, fill
 from tests.differential.zoo import FAMILIES, Family
 from tests.storage.test_copying import Order, Ticket, contents, filled
 
-WAY: Final = ("sqlite", "tinydb", "shelve", "sqlite")
+WAY: Final = ("tinydb", "shelve", "leveldb", "sqlite")
 URLS: Final = {
     "sqlite": "sqlite:///{}.db",
     "tinydb": "tinydb:///{}.json",
