@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,3 +146,29 @@ def test_where_a_form_ends_is_told_by_itself(held: list[Any]) -> None:
 
 
 NOT_TOLD_TYPES: Final = {int, float, Decimal, list, dict, bytes, time, timedelta}
+
+
+GOLDEN: Final[dict[str, Any]] = {
+    "10": None,
+    "128000000000000000" + "00": 0,
+    "12bff8000000000000" + "00": 1.5,
+    "123ff7ffffffffffff" + "00": -3.0,
+    "12bff1999999999999" + "01" + b"65000000011".hex() + "00": Decimal("1.10"),
+    "12c340000000000000" + "01" + b"6500000159007199254740993".hex() + "00": 2**53 + 1,
+    "1461c3a900": "aé",
+    "14010100": "\0",
+    "16" + "01" + "146100" + "10" + "00": {"a": None},
+    "18" + "20" + "22" + "00": [False, True],
+    "1aff0102" + "00": b"\xff\1",
+    "1c" + "00" * 15 + "05": UUID(int=5),
+    "1e" + "0a" * 12: ObjectId(b"\n" * 12),
+    "2400000001": date(1, 1, 1),
+    "2600000000000f4240": datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC),
+    "280000000000000001": time(0, 0, 0, 1),
+    "2a80000000000000000001": timedelta(microseconds=1),
+}
+
+
+@pytest.mark.parametrize("form_text", GOLDEN)
+def test_forms_are_those_that_the_manual_tells(form_text: str) -> None:
+    assert form(GOLDEN[form_text]).hex() == form_text
