@@ -18,11 +18,11 @@ from docmap_backends._files import (
     replace_file,
     stamp,
 )
-from docmap_backends._files_journal import Journal
+from docmap_backends._files_journal import Frame, Journal
 from docmap_backends._tinydb_file import Contents, Tables, read, render
 
 ENGINE: Final = "tinydb"
-_TRIES: Final = 10
+_TRIES: Final = 5
 # What is noted in the file of the lock: the JSON file was written once; a journal is beside it.
 _WRITTEN: Final = 1
 _JOURNAL: Final = 2
@@ -149,13 +149,18 @@ class Store:
 
     def _look(self, base: Stamp | None, seen: Stamp | None, *, locked: bool) -> News:
         contents = None
+        payloads: list[bytes] = []
+        if self._journal is not None and not self._stale:
+            # It may have been folded in meanwhile; what it had last is read all the same.
+            payloads = self._frames_of(self._journal.frames())
         if self._stale or base != self._base:
             contents = self._contents_now(base)
             if not self._stale and contents.whole and self._is_held(contents):
                 self._contents, contents = contents, None
             else:
                 self._contents, self._applied = contents, contents.applied
-        payloads = self._frames(seen, locked=locked)
+                payloads = []
+        payloads += self._rest(seen, locked=locked, anew=contents is not None)
         self._base = base
         if self._journal is None:
             self._seen, self._settled = None, True
@@ -189,9 +194,9 @@ class Store:
             and contents.applied == self._applied
         )
 
-    def _frames(self, seen: Stamp | None, *, locked: bool) -> list[bytes]:
+    def _rest(self, seen: Stamp | None, *, locked: bool, anew: bool) -> list[bytes]:
         journal = self._journal
-        if journal is not None and (self._stale or journal.replaced):
+        if journal is not None and (anew or self._stale or journal.replaced):
             journal.close()
             journal = self._journal = None
         if journal is None:
@@ -207,8 +212,12 @@ class Store:
                 engine=ENGINE,
                 path=self._journal_path,
             )
+        return self._frames_of(journal.recover() if locked else journal.frames())
+
+    def _frames_of(self, frames: Iterator[Frame]) -> list[bytes]:
+        """What the frames hold that are not applied yet."""
         payloads = []
-        for frame in journal.recover() if locked else journal.frames():
+        for frame in frames:
             if frame.number > self._applied:
                 payloads.append(frame.payload)
                 self._applied = frame.number
