@@ -251,6 +251,8 @@ def test_errors_hold_no_values_and_no_keys(db: BaseStorageAdapter) -> None:
 
 def test_a_password_is_shown_nowhere(backend: BackendProfile, opened: Opened) -> None:
     """Where the engine takes none, the error that says so does not repeat it."""
+    with opened() as usable:
+        note("a", 1).save(usable)
     try:
         storage = opened(password=SECRET)
     except (InvalidConfig, TypeError) as error:

@@ -163,4 +163,4 @@ if __name__ == "__main__":
         for adapter, result in run(asked, Path(temporary), how).items():  # type: ignore[arg-type]
             modules = ", ".join(f"{name} {count}" for name, count in result.modules.items())
             sys.stdout.write(f"{adapter}: {len(result.passed)} passed; {modules or 'NOT CAUGHT'}\n")
-            sys.stdout.write(f"    {result.why}\n")
+            sys.stdout.write(f"    {result.why}\n    passed: {result.passed[:9]}\n")
