@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from docmap.storage.hooks import Hooks
 
 DEFAULT_SEED = 20_100
 """Changed with each release, so that releases try different cases and a run can be repeated."""
@@ -91,3 +93,14 @@ def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
 def long_run(pytestconfig: pytest.Config) -> bool:
     """True in the long run, for tests that only try more cases there."""
     return pytestconfig.stash[LONG]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_plans_of_slow_scans() -> Iterator[None]:
+    """Ask for no plan because an operation took long: that depends on what else the machine does.
+
+    A test of the warnings sets the limits of its storage itself.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hooks, "scan_documents", 10**12)
+        yield
