@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -41,6 +42,7 @@ class KeyValueStorage(KeyValueWriting):
         raise self._lacks("opening the store")
 
     def _connect(self) -> None:
+        self._revisions = random.Random()  # noqa: S311 - a child process has its own
         self._store = self._open_store()
         self._tables.clear()
 

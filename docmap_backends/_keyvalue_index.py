@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
@@ -49,25 +50,19 @@ class StoredIndex:
     def values(self, term: int) -> list[Any] | None:
         """The different values at a term; None if the index cannot tell them, as of numbers."""
         start = len(self._prefix)
+        forms: set[bytes] = set()
 
         def head(key: bytes) -> bytes:
-            end = start
-            for _ in range(term + 1):
-                end = end_of(key, end)
-            return key[:end]
-
-        found: dict[bytes, Any] = {}
-        for key in runs(self._view, self._prefix, _behind(self._prefix), head):
             begin = start
             for _ in range(term):
                 begin = end_of(key, begin)
-            form = key[begin : end_of(key, begin)]
-            if form not in found:
-                value = value_of(form)
-                if value is NOT_TOLD:
-                    return None
-                found[form] = value
-        return list(found.values())
+            end = end_of(key, begin)
+            forms.add(key[begin:end])  # it is asked once for each run
+            return key[:end]
+
+        deque(runs(self._view, self._prefix, _behind(self._prefix), head), maxlen=0)
+        values = [value_of(form) for form in forms]
+        return None if NOT_TOLD in values else values
 
     def bounds(self, span: Span) -> tuple[bytes, bytes]:
         """The first key of a span, and the first behind it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class KeyValueTables(BaseStorageAdapter):
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._open_batch = _Open()
+        self._revisions = random.Random()  # noqa: S311 - they are told apart, not guessed
         self._tables: dict[str, tuple[bytes, Table]] = {}
 
     # -- batches and transactions

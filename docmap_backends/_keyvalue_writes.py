@@ -111,8 +111,11 @@ class KeyValueWriting(KeyValueTables):
         stored_key = schema.stored_key(write.key)
         form = key_form(stored_key)
         stored = self._stored(batch, schema, form)
-        revision = self.checked_revision(schema, write, stored)
-        data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
+        if stored is None and write.expected < 0:
+            revision, data = self._revisions.getrandbits(48), write.data
+        else:
+            revision = self.checked_revision(schema, write, stored)
+            data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
         self._store_record(batch, schema, table, stored_key, form, stored, (data, revision))
         return revision
 

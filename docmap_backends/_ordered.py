@@ -168,6 +168,7 @@ def _duration(value: timedelta) -> bytes:
     return _RANKS[RANK_DURATION] + (value // TIMEDELTA_UNIT + _DURATIONS).to_bytes(10, "big")
 
 
+_TEXT_RANK: Final = _RANKS[RANK_TEXT][0]
 _TEXT, _NUMBER = _RANKS[RANK_TEXT], _RANKS[RANK_NUMBER]
 _FORMS: Final[dict[int, Callable[[Any], bytes]]] = {
     RANK_NUMBER: _number,
@@ -233,6 +234,8 @@ _VALUES: Final[dict[int, Callable[[bytes], Any]]] = {
 def end_of(key: bytes, start: int) -> int:
     """Where the form that starts there ends, in forms that stand one behind the other."""
     rank = key[start]
+    if rank == _TEXT_RANK:
+        return key.index(_END, start) + 1
     length = _LENGTHS.get(rank)
     if length is not None:
         return start + length
