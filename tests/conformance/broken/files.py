@@ -7,7 +7,7 @@ import json
 import os
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,27 +80,6 @@ class RaisesRawErrors(SoundFile):
 
     def persist(self) -> None:
         self.write(self.encoded())
-
-
-@broken("write_steps:fails_at_any", kind="file")
-class FailedWritesStay(SoundFile):
-    """A write that failed is seen until the storage is closed."""
-
-    @contextmanager
-    def committing(self) -> Iterator[None]:
-        with self._mutex:
-            before = {name: table.copy() for name, table in self.held.items()}
-            self._depth += 1
-            try:
-                yield
-            except BaseException:
-                self.held.clear()
-                self.held.update(before)
-                raise
-            finally:
-                self._depth -= 1
-            if not self._depth:
-                self.persist()
 
 
 @broken("damage:noticed", kind="file")
@@ -188,7 +167,7 @@ class ChildrenGoOn(SoundFile):
         pass
 
 
-@broken("write_steps:transaction", kind="file")
+@broken("write_steps:fails_in_a_transaction", kind="file")
 class TransactionsAreTorn(SoundFile):
     """Each write of a transaction is in the file at once: who dies in it leaves half of it."""
 
@@ -208,7 +187,7 @@ class CountersAreForgotten(SoundFile):
         return held
 
 
-@broken("lifecycle", kind="file")
+@broken("foreign", kind="file")
 class TakesAnyFile(SoundFile):
     """The file of another program is written over."""
 

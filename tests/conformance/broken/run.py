@@ -60,7 +60,7 @@ def run(names: Iterable[str], directory: Path, mode: Mode) -> dict[str, Result]:
     report = directory / "report.json"
     plugins = ("no:docmap", "docmap.testing.plugin", PLUGIN, "no:cacheprovider")
     options = [option for plugin in plugins for option in ("-p", plugin)]
-    options += ["-q", "--no-header", "--tb=short", "--show-capture=no"]
+    options += ["-q", "--no-header", "--tb=line", "--show-capture=no"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"{REPORT}={report}", f"{MODE}={mode}"],
         cwd=directory,

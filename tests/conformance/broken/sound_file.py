@@ -61,7 +61,8 @@ class SoundFile(SoundStorage):
 
     def take_lock(self) -> None:
         """Keep others out for as long as the storage is open."""
-        self._lock = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        with self.failures():
+            self._lock = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -78,7 +79,8 @@ class SoundFile(SoundStorage):
         """What the file holds. Raises CorruptStore where it is not what was written."""
         if not self.file.exists():
             return {}
-        head, _, body = self.file.read_bytes().partition(b"\n")
+        with self.failures():
+            head, _, body = self.file.read_bytes().partition(b"\n")
         if not head.startswith(MARK):
             self.check_foreign(body)
         if head != MARK + hashlib.sha256(body).hexdigest().encode():
@@ -127,11 +129,17 @@ class SoundFile(SoundStorage):
 
     def persist(self) -> None:
         """Write what is in memory. Raises StorageFull or StorageError."""
-        try:
+        with self.failures():
             self.write(self.encoded())
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """What the operating system refuses as docmap's errors."""
+        try:
+            yield
         except OSError as error:
             kind = StorageFull if error.errno in {errno.ENOSPC, errno.EFBIG} else StorageError
-            raise kind(f"{self.file} cannot be written", path=str(self.file)) from error
+            raise kind(f"{self.file}: {error.strerror}", path=str(self.file)) from error
 
     def check_process(self) -> None:
         """Raise NotConnected in a child of the process that opened the file."""
