@@ -35,10 +35,10 @@ from benchmarks.startup import import_seconds, plan_seconds
 _URLS = {
     "sqlite": "sqlite:///{}.db",
     "memory": "memory://",
-    "leveldb": "leveldb:///{}",
-    "leveldb-unsynced": "leveldb:///{}",
+    "leveldb": "leveldb:///{}.level",
+    "leveldb-unsynced": "leveldb:///{}.level",
     "tinydb": "tinydb:///{}.json",
-    "shelve": "shelve:///{}",
+    "shelve": "shelve:///{}.shelf",
 }
 _OURS: dict[str, tuple[type[Contestant], ...]] = {
     "sqlite": (DocmapOnSQLite, SQLiteByHand),

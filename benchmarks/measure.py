@@ -94,7 +94,8 @@ def _one_repeat(
         if operation.alone and contestant.name not in {OURS, BY_HAND}:
             continue
         if operation.fresh:
-            _reopen(contestant, f"{contestant.name}_{line.documents}_{number}", opened)
+            name = f"{line.engine}_{contestant.name}_{line.documents}_{number}"
+            _reopen(contestant, name, opened)
         calls = 1 if contestant.slow else operation.calls
         sample = sample_of(operation, work, number, calls)
         seconds, answer = _timed(operation, contestant, sample)
