@@ -68,7 +68,7 @@ class KeyValueStorage(KeyValueWriting):
 
     def _search(self, view: ReadableStore, schema: Schema) -> Search:
         table = self._table(view, schema.collection)
-        return Search(view, schema, table, checked=self.checked_by_store)
+        return Search(view, schema, table, checked=self.checked_by_store, path=self._place)
 
     def _streamed(self, schema: Schema, read: Callable[[Search], Iterator[Record]]) -> Any:
         """What `read` finds in the store as it is now, one after the other."""
@@ -103,7 +103,7 @@ class KeyValueStorage(KeyValueWriting):
         with self._reading(schema) as search:
             values = fetched(search.view, places)
         return {
-            key: unpacked(place, value)
+            key: unpacked(place, value, self._place)
             for key, place, value in zip(wanted, places, values, strict=True)
             if value is not None
         }
@@ -152,7 +152,8 @@ class KeyValueStorage(KeyValueWriting):
     def _delete_matching(self, schema: Schema, condition: Any) -> int:
         with self._writing() as batch:
             table = self._table(batch, schema.collection) or Table()
-            found = list(Search(batch, schema, table).records(NativeQuery(condition)))
+            search = Search(batch, schema, table, path=self._place)
+            found = list(search.records(NativeQuery(condition)))
             for data, _ in found:
                 form = key_form(schema.stored_key(schema.key_of(data)))
                 self._take_out(batch, schema, table, form, data)

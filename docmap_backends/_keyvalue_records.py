@@ -61,19 +61,23 @@ def split_record(value: bytes) -> tuple[bytes, bytes]:
     return value[:HEAD_SIZE], value[HEAD_SIZE:]
 
 
-def unpacked(key: bytes, value: bytes) -> Record:
-    """The record that was packed under a key. Raises CorruptStore if it is not what it was."""
+def unpacked(key: bytes, value: bytes, path: str = "") -> Record:
+    """The record that was packed under a key. Raises CorruptStore if it is not what it was.
+
+    `path` is the file or directory that the error names.
+    """
     body = value[4:]
     if len(body) >= 8 and crc32(body, crc32(key)) == int.from_bytes(value[:4], "big"):
         return body[8:], int.from_bytes(body[:8], "big")
-    raise damaged(key, "does not have the checksum that it was stored with")
+    raise damaged(key, "does not have the checksum that it was stored with", path)
 
 
-def damaged(key: bytes, what: str) -> CorruptStore:
+def damaged(key: bytes, what: str, path: str = "") -> CorruptStore:
     """The error of a record, or of an index entry, that is not as it was written."""
     collection = key[1:].partition(b"\0")[0].decode(errors="replace")
     return CorruptStore(
-        f"a record of {collection} {what}: the store is damaged; restore it from a backup, or copy "
-        "what can still be read with `docmap export`",
+        f"{path or 'the store'} is damaged: a record of {collection} {what}; restore it from a "
+        "backup, or copy what can still be read with `docmap export`",
         collection=collection,
+        path=path or None,
     )

@@ -31,10 +31,20 @@ class Search:
     """The queries of one schema over one view, which does not change meanwhile."""
 
     def __init__(
-        self, view: ReadableStore, schema: Schema, table: Table | None, *, checked: bool = False
+        self,
+        view: ReadableStore,
+        schema: Schema,
+        table: Table | None,
+        *,
+        checked: bool = False,
+        path: str = "",
     ) -> None:
-        """`checked`: the store itself makes sure that what it gives is what was written."""
+        """`checked`: the store itself makes sure that what it gives is what was written.
+
+        `path` is the file or directory that errors name.
+        """
         self._checked = checked
+        self._path = path
         self.view = view
         self._schema = schema
         self._table = table if table is not None else Table()
@@ -153,15 +163,15 @@ class Search:
         while chunk := [self._prefix + form for form in islice(forms, size)]:
             for key, value in zip(chunk, fetched(self.view, chunk), strict=True):
                 if value is not None:
-                    yield _unchecked(value) if self._checked else unpacked(key, value)
+                    yield _unchecked(value) if self._checked else unpacked(key, value, self._path)
                 elif there:
-                    raise damaged(key, "is in an index and is not there")
+                    raise damaged(key, "is in an index and is not there", self._path)
             size = _MANY
 
     def _unpacked(self, found: Iterable[tuple[bytes, bytes]]) -> Iterator[Record]:
         if self._checked:
             return (_unchecked(value) for _, value in found)
-        return (unpacked(key, value) for key, value in found)
+        return (unpacked(key, value, self._path) for key, value in found)
 
     def _scanned(self, node: Node | None) -> Iterator[Record]:
         """All records that match, tried one by one."""

@@ -49,6 +49,11 @@ class KeyValueTables(BaseStorageAdapter):
         self._revisions = random.Random()  # noqa: S311 - they are told apart, not guessed
         self._tables: dict[str, tuple[bytes, Table]] = {}
 
+    @property
+    def _place(self) -> str:
+        """The file or directory that errors name; empty if there is none."""
+        return (self.url.path if self.url is not None else "") or ""
+
     # -- batches and transactions
 
     @contextmanager
@@ -96,10 +101,11 @@ class KeyValueTables(BaseStorageAdapter):
             table = Table.read(data)
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptStore(
-                f"{self.scheme}: what the catalogue says of {collection} cannot be read: restore "
-                "the store from a backup",
+                f"{self._place or 'the store'} is damaged: what its catalogue says of {collection} "
+                "cannot be read; restore it from a backup",
                 engine=self.scheme,
                 collection=collection,
+                path=self._place or None,
             ) from error
         self._tables[collection] = (data, table)
         return table
@@ -149,7 +155,7 @@ class KeyValueTables(BaseStorageAdapter):
         taken: set[bytes] = set()
         prefix = records_of(schema.collection)
         for number, (key, value) in enumerate(batch.items(prefix, above(prefix)), 1):
-            data, _ = unpacked(key, value)
+            data, _ = unpacked(key, value, self._place)
             wire = json_of(schema, table, data)
             form = key[len(prefix) :]
             for place in index.places(wire):
@@ -164,7 +170,9 @@ class KeyValueTables(BaseStorageAdapter):
                 done(_OFTEN)
 
     def _every(self, view: ReadableStore, prefix: bytes) -> Iterator[Record]:
-        return (unpacked(key, value) for key, value in view.items(prefix, above(prefix)))
+        return (
+            unpacked(key, value, self._place) for key, value in view.items(prefix, above(prefix))
+        )
 
     def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         table = self._table(self._here(), schema.collection)

@@ -26,7 +26,7 @@ class KeyValueWriting(KeyValueTables):
         """What is stored under the form of a key."""
         place = records_of(schema.collection) + form
         value = view.get(place)
-        return None if value is None else unpacked(place, value)
+        return None if value is None else unpacked(place, value, self._place)
 
     def _store_record(  # noqa: PLR0913, PLR0917 - what was there, what is to be, and where
         self,

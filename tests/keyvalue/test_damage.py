@@ -143,3 +143,18 @@ def test_a_record_is_what_was_packed(key: str | int | bytes) -> None:
     assert unpacked(place, value) == (b'{"a":1}', 2**48 + 5)
     head, data = split_record(value)
     assert (len(head), data) == (12, b'{"a":1}')
+
+
+def test_the_error_names_the_place() -> None:
+    with KeyValueMemory("keyvalue:///some/place") as db:
+        db.insert(Part(id=1, place="a", size=1))
+        store = _store(db)
+        (key,) = store.keys(b"r", b"s")
+        store.write({key: b"short"}, ())
+        for name in ("all", "by index", "by key"):
+            with pytest.raises(
+                CorruptStore, match=r"some/place is damaged: a record of parts"
+            ) as at:
+                QUESTIONS[name](db) if name != "by index" else db.find(Part, place="a").list()
+            assert at.value.path is not None
+            assert at.value.path.endswith("some/place")
