@@ -164,7 +164,7 @@ class FileLock:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(self.path, flags, 0o666)
         pause, end = _FIRST_PAUSE, time.monotonic() + timeout
-        while not _try_lock(self._descriptor):
+        while not try_lock(self._descriptor):
             left = end - time.monotonic()
             if left <= 0:
                 raise StoreLocked(
@@ -181,7 +181,7 @@ class FileLock:
         """Let others lock it."""
         if self._held and self._descriptor is not None:
             self._held = False
-            _unlock(self._descriptor)
+            unlock(self._descriptor)
 
     @property
     def noted(self) -> int:
@@ -208,7 +208,8 @@ class FileLock:
 if os.name == "nt":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file for its process, or say at once that somebody has it."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
@@ -216,19 +217,22 @@ if os.name == "nt":
             return False
         return True
 
-    def _unlock(descriptor: int) -> None:
+    def unlock(descriptor: int) -> None:
+        """Let others lock it."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file, or say at once that somebody has it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             return False
         return True
 
-    def _unlock(descriptor: int) -> None:
+    def unlock(descriptor: int) -> None:
+        """Let others lock it, though a child process may have it open yet."""
         fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
 import threading
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
 from docmap.errors import CorruptStore, ForeignStore, StorageError, StoreLocked
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from docmap_backends._files import flush, flush_directory, try_lock, unlock
 
 NAME: Final = "DOCMAP"
 FORMAT: Final = 1
@@ -99,10 +95,8 @@ class Guard:
         with _mutex:
             if identity in _held:
                 raise self._locked("this process")
-            try:
-                _lock_file(self._file)
-            except OSError as error:
-                raise self._locked("another process") from error
+            if not try_lock(self._file):
+                raise self._locked("another process")
             _held.add(identity)
             self._id = identity
 
@@ -120,7 +114,10 @@ class Guard:
             # It is new, or its maker was killed.
             os.lseek(self._file, 0, os.SEEK_SET)
             os.write(self._file, _header() + bytes(_SIZE - _HEADER.size))
-            os.fsync(self._file)
+            flush(self._file)
+            flush_directory(str(self.path))
+            with suppress(PermissionError):  # one may write into a directory whose parent is closed
+                flush_directory(str(self.directory.absolute()))
             return
         magic, version, checksum = _HEADER.unpack(data[: _HEADER.size].ljust(_HEADER.size, b"\0"))
         if len(data) != _SIZE or checksum != zlib.crc32(data[: _HEADER.size - 4]):
@@ -160,7 +157,7 @@ class Guard:
         os.lseek(self._file, start, os.SEEK_SET)
         os.write(self._file, packed + struct.pack("<I", zlib.crc32(packed)))
         if durable:
-            os.fsync(self._file)
+            flush(self._file)
 
     def release(self) -> None:
         """Give the lock back; nothing happens if it was."""
@@ -170,7 +167,7 @@ class Guard:
         with _mutex:
             _held.discard(self._id)
             if self._id != (0, 0):
-                _unlock_file(file)  # at once, though a child may have the file open yet
+                unlock(file)  # at once, though a child may have the file open yet
             os.close(file)
 
     def __del__(self) -> None:
@@ -214,23 +211,3 @@ def _leave_all() -> None:
     Guard.forks += bool(guards)
     for guard in guards:
         guard.leave()
-
-
-if sys.platform == "win32":
-
-    def _lock_file(file: int) -> None:
-        os.lseek(file, _SIZE, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        os.lseek(file, 0, os.SEEK_SET)
-
-    def _unlock_file(file: int) -> None:
-        os.lseek(file, _SIZE, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def _lock_file(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock_file(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
