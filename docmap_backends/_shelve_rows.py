@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from docmap_backends._keyvalue_records import RECORD, records_of
+from docmap_backends._keyvalue_records import INDEX, RECORD, records_of
 from docmap_backends._ordered import above
 from docmap_backends._sqlfile_connections import Connections, Link
 
@@ -15,11 +15,13 @@ ITEMS: Final = (
     "SELECT e.key, e.value, e.place IS NULL, d.value "
     "FROM docmap_entries e LEFT JOIN Dict d ON d.key=e.place"
 )
+_ENTRIES: Final = "SELECT e.key, e.value, 1, NULL FROM docmap_entries e"  # of an index
 KEYS: Final = "SELECT e.key FROM docmap_entries e"
 _COUNT: Final = (
     "SELECT (SELECT count(*) FROM Dict WHERE key>=?1 AND key<?2) "
     "- (SELECT count(*) FROM docmap_odd WHERE key>=?1 AND key<?2)"
 )
+_BEHIND_INDEXES: Final = above(INDEX) or b""
 _FEW, _MANY = 24, 400  # rows that are read at once, at first and later
 
 
@@ -37,7 +39,10 @@ class Range:
         """The statement that reads them."""
         end = "" if self.high is None else " AND e.key<?"
         order = " DESC" if self.reverse else ""
-        return f"{self.select} WHERE e.key>=?{end} ORDER BY e.key{order}"
+        select = self.select
+        if select is ITEMS and self.low[:1] == INDEX and (self.high or b"\xff") <= _BEHIND_INDEXES:
+            select = _ENTRIES
+        return f"{select} WHERE e.key>=?{end} ORDER BY e.key{order}"
 
     @property
     def parameters(self) -> Sequence[bytes]:
@@ -99,9 +104,7 @@ class Stream(Iterator[Any]):
             self._end()
 
     def _check_count(self) -> None:
-        place = _documents_of(self._collection)
-        if self._link.connection.execute(_COUNT, place).fetchone()[0] != self._count:
-            raise self._connections.file.damaged()
+        check_count(self._connections, self._link, self._collection, self._count)
 
     def _end(self) -> None:
         self._more = False
@@ -140,6 +143,13 @@ class Chunks(Iterator[Any]):
             # The first key behind `last` is `last` with a zero; a range ends before its end.
             low, high = (left.low, last) if left.reverse else (last + b"\0", left.high)
             self._left = Range(left.select, low, high, left.reverse)
+
+
+def check_count(connections: Connections, link: Link, collection: str, found: int) -> None:
+    """Raise CorruptStore if a collection has another number of documents than were found."""
+    place = _documents_of(collection)
+    if link.connection.execute(_COUNT, place).fetchone()[0] != found:
+        raise connections.file.damaged()
 
 
 def _documents_of(collection: str) -> tuple[bytes, bytes]:

@@ -11,18 +11,10 @@ from docmap.errors import CorruptStore, StorageError
 from docmap_backends._keyvalue_records import is_record, record_place, split_record
 from docmap_backends._shelve_file import OPEN_NOTES
 from docmap_backends._shelve_keys import shelf_key
+from docmap_backends._shelve_reads import GET, MISSED, Snapshot, place_of, whole
 from docmap_backends._shelve_rows import ITEMS, KEYS, Chunks, Range, Stream
 from docmap_backends._sqlfile_connections import Connections, Link
 
-_GET: Final = (
-    f"SELECT e.value, e.place IS NULL, d.value, ({OPEN_NOTES}) "
-    "FROM docmap_entries e LEFT JOIN Dict d ON d.key=e.place WHERE e.key=?"
-)
-# Of a key that is not there: are there notes, and is its document in Dict all the same?
-_MISSED: Final = (
-    f"SELECT ({OPEN_NOTES}), EXISTS(SELECT 1 FROM Dict WHERE key=?1) "
-    "AND NOT EXISTS(SELECT 1 FROM docmap_odd WHERE key=?1)"
-)
 _ODD: Final = "SELECT EXISTS(SELECT 1 FROM docmap_odd)"
 _EVEN: Final = "DELETE FROM docmap_odd WHERE key=?"
 _PUT: Final = "REPLACE INTO docmap_entries VALUES (?,?,?)"
@@ -60,12 +52,12 @@ class ShelfStore:
     def get(self, key: bytes) -> bytes | None:
         """The value of a key; None if there is none."""
         while True:
-            rows = self._connections.rows(_GET, (key,))
+            rows = self._connections.rows(GET, (key,))
             if rows:
                 if self._settled(rows[0][3]):
                     return self._value(key, *rows[0][:3])
             else:
-                noted, hidden = self._connections.rows(_MISSED, (_place(key),))[0]
+                noted, hidden = self._connections.rows(MISSED, (place_of(key),))[0]
                 if self._settled(noted):
                     self._check_missing(hidden)
                     return None
@@ -76,10 +68,15 @@ class ShelfStore:
         if hidden and not self._adopting:
             raise self._connections.file.damaged()
 
+    def _value(self, key: bytes, value: bytes, alone: int, document: bytes | None) -> bytes:
+        if self.before and key in self.before and self._own:
+            document = self.before[key]
+        return whole(self._connections, value, alone, document)
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of keys, None for those that are not there."""
         with self.snapshot() as seen:
-            return [seen.get(key) for key in keys]
+            return [self.get(key) for key in keys] if seen is self else seen.get_many(keys)
 
     def items(
         self, low: bytes, high: bytes | None, *, reverse: bool = False
@@ -110,7 +107,7 @@ class ShelfStore:
                 yield self
                 return
             with ExitStack() as stack:
-                yield _Snapshot(self, self._connections, self._settled_link(stack))
+                yield Snapshot(self._connections, self._settled_link(stack))
 
     def _settled_link(self, stack: ExitStack) -> Link:
         """A link whose snapshot holds nothing that is yet to be adopted."""
@@ -123,15 +120,6 @@ class ShelfStore:
             stack.close()
             self.catch_up()
 
-    def _value(self, key: bytes, value: bytes, alone: int, document: bytes | None) -> bytes:
-        if alone:
-            return value
-        if self.before and key in self.before and self._own:
-            document = self.before[key]
-        if document is None:
-            raise self._connections.file.damaged()
-        return value + document
-
     @property
     def _own(self) -> bool:
         """True where this thread reads on the connection that it writes with."""
@@ -143,10 +131,14 @@ class ShelfStore:
         try:
             yield
         except CorruptStore as error:
-            if error.path is None:
-                error.path = self._connections.file.path or None
-                error.message = f"{error.path}: {error.message}"
+            self.locate(error)
             raise
+
+    def locate(self, error: CorruptStore) -> None:
+        """Say which file it is that is damaged."""
+        if error.path is None:
+            error.path = self._connections.file.path or None
+            error.message = f"{error.path}: {error.message}"
 
     # -- what others wrote
 
@@ -202,7 +194,7 @@ class ShelfStore:
                 documents.append((place, document))
             else:
                 entries.append((key, value, None))
-        gone = [(_place(key),) for key in deletes if is_record(key)]
+        gone = [(place_of(key),) for key in deletes if is_record(key)]
         with self._connections.errors(), self._connections.writing() as connection:
             connection.execute("UPDATE docmap_state SET writing=1")
             connection.executemany(_UNSHELVE, gone)
@@ -212,46 +204,3 @@ class ShelfStore:
             if connection.execute(_ODD).fetchone()[0]:
                 connection.executemany(_EVEN, [(place,) for place, _ in documents])
             connection.execute("UPDATE docmap_state SET writing=0")
-
-
-class _Snapshot:
-    """The store as one link's transaction sees it."""
-
-    def __init__(self, store: ShelfStore, connections: Connections, link: Link) -> None:
-        self._store = store
-        self._connections = connections
-        self._link = link
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key; None if there is none."""
-        self._connections.check_usable()
-        with self._link.lock, self._connections.errors():
-            row = self._link.connection.execute(_GET, (key,)).fetchone()
-            if row is None:
-                missed = self._link.connection.execute(_MISSED, (_place(key),)).fetchone()
-                self._store._check_missing(missed[1])
-                return None
-        return self._store._value(key, *row[:3])
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values of keys, None for those that are not there."""
-        return [self.get(key) for key in keys]
-
-    def items(
-        self, low: bytes, high: bytes | None, *, reverse: bool = False
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values of a range."""
-        rows = self._rows(Range(ITEMS, low, high, reverse))
-        return ((row[0], self._store._value(*row)) for row in rows)
-
-    def keys(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[bytes]:
-        """The keys of a range."""
-        return (row[0] for row in self._rows(Range(KEYS, low, high, reverse)))
-
-    def _rows(self, asked: Range) -> Iterator[Any]:
-        return Stream(self._connections, self._link, ExitStack(), asked)
-
-
-def _place(key: bytes) -> bytes | None:
-    """The key in Dict of a document; None for what is none."""
-    return shelf_key(*record_place(key)) if is_record(key) else None

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from docmap.errors import InvalidConfig, StorageError
+from docmap.errors import CorruptStore, InvalidConfig, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema, untyped
 from docmap.storage.url import URL
@@ -159,8 +159,11 @@ class ShelveStorage(KeyValueStorage):
     # -- the rest
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
-        with self.shelf.located():
+        try:
             return super()._get(schema, key)
+        except CorruptStore as error:
+            self.shelf.locate(error)
+            raise
 
     def _sync(self) -> None:
         if self._synchronous == "NORMAL":  # else what was acknowledged is on the disk
