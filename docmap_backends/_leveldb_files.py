@@ -101,7 +101,8 @@ def _records(path: Path, size: int | None = None) -> Iterator[bytes]:
         if piece.first:
             record = b""
         if size is None or len(record) < size:
-            record += data[piece.start : piece.end if size is None else piece.start + size]
+            end = piece.end if size is None else min(piece.end, piece.start + size)
+            record += data[piece.start : end]
         if piece.last:
             yield record
 

@@ -197,3 +197,19 @@ def test_closing_does_not_wait_for_a_transaction_of_another_thread(
         with pytest.raises(NotConnected):
             store.write({b"b": b""}, ())
     assert list(open_store().keys(b"", None)) == [b"a"]
+
+
+def test_batches_over_the_ends_of_blocks(open_store: OpenStore) -> None:
+    # LevelDB cuts a batch where a block of 32,768 bytes ends, wherever in it that is.
+    for room in range(45):
+        store = open_store(sync=False)  # its log is new
+        head = 7 + 12 + 11 + 1 + 1 + 1 + 3  # what LevelDB adds to the value of a long batch
+        store.write({b"a": bytes(32_768 - head - room)}, ())
+        (log,) = store.directory.glob("*.log")
+        assert log.stat().st_size == 32_768 - room
+        store.write({b"b": b"%d" % room}, ())
+        store.write({b"c": b"%d" % room}, ())
+        store.close()
+        store = open_store(sync=False)
+        assert store.get_many([b"b", b"c"]) == [b"%d" % room] * 2
+        store.close()
