@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic_core import to_json
 
 from docmap.errors import DocmapError, StorageError
+from docmap.plan.engine import Record
 from docmap.schema.schema import Schema, untyped
 from docmap.storage.writes import first_revision
 from docmap_backends._keyvalue_records import key_form, records_of
@@ -24,16 +26,14 @@ _NOTED: Final = (
     "SELECT c.key, c.value, d.value FROM docmap_changed c LEFT JOIN Dict d ON d.key=c.key "
     "WHERE typeof(c.key)='blob'"
 )
-_KNOWN: Final = "SELECT 1 FROM docmap_entries WHERE key=?"
 
 
 class _Change(NamedTuple):
-    """A document that another program changed: where it belongs, what it was and is."""
+    """A document that another program changed: its key, what it was, and what it is now."""
 
-    collection: str
     key: StoredKey
+    before: bytes | None
     value: bytes | None
-    revision: int
 
 
 def adopt(storage: ShelveStorage, connection: sqlite3.Connection) -> None:
@@ -45,21 +45,20 @@ def adopt(storage: ShelveStorage, connection: sqlite3.Connection) -> None:
     noted = connection.execute(_NOTED).fetchall()
     connection.execute("DELETE FROM docmap_changed")
     connection.executemany("DELETE FROM docmap_odd WHERE key=?", [(key,) for key, _, _ in noted])
-    changes: list[_Change] = []
+    changes: dict[str, list[_Change]] = {}
     odd: list[tuple[bytes, bytes]] = []
-    # All goes out before anything comes in: they may have exchanged values of a unique index.
     for key, before, value in noted:
         place = read_shelf_key(key)
         if place is not None:
-            changes.append(_taken_out(storage, connection, place, before, value))
+            changes.setdefault(place[0], []).append(_Change(place[1], before, value))
         elif value is not None:
             odd.append((key, value))
-    for change in changes:
-        if change.value is not None and not _put_in(storage, change):
-            _logger.warning(
-                "an entry of the shelf for %s is no document of it: left out", change.collection
-            )
-            odd.append((shelf_key(change.collection, change.key), change.value))
+    for collection, changed in changes.items():
+        # All goes out before anything comes in: they may have exchanged values of a unique index.
+        revisions = _taken_out(storage, collection, changed)
+        for change in _put_in(storage, collection, changed, revisions):
+            _logger.warning("an entry of the shelf for %s is no document: left out", collection)
+            odd.append((shelf_key(collection, change.key), change.value or b""))
     connection.execute("UPDATE docmap_state SET writing=1")
     connection.executemany("REPLACE INTO Dict VALUES (?,?)", odd)
     connection.execute("UPDATE docmap_state SET writing=0")
@@ -67,38 +66,50 @@ def adopt(storage: ShelveStorage, connection: sqlite3.Connection) -> None:
 
 
 def _taken_out(
-    storage: ShelveStorage,
-    connection: sqlite3.Connection,
-    place: tuple[str, StoredKey],
-    before: bytes | None,
-    value: bytes | None,
-) -> _Change:
-    """Remove the document that was there, as docmap wrote it, with its entries in indexes."""
-    collection, key = place
-    entry = records_of(collection) + key_form(key)
-    if connection.execute(_KNOWN, (entry,)).fetchone() is None:
-        return _Change(collection, key, value, first_revision())
-    schema = untyped(collection)
-    logical = _logical(schema, key)
-    shelf = storage.shelf
-    shelf.before[entry] = before
+    storage: ShelveStorage, collection: str, changes: list[_Change]
+) -> dict[StoredKey, int]:
+    """Remove the documents that were there, as docmap wrote them; their revisions, by key."""
+    schema, prefix = untyped(collection), records_of(collection)
+    keys = {_logical(schema, one.key): one.key for one in changes}
+    before = storage.shelf.before
+    before.update({prefix + key_form(one.key): one.before for one in changes})
     try:
-        stored = storage._get(schema, logical)
-        storage._remove(schema, logical)
+        found = storage._get_many(schema, list(keys))
+        storage._delete_keys(schema, [(key, revision) for key, (_, revision) in found.items()])
     finally:
-        shelf.before.clear()
-    return _Change(collection, key, value, 0 if stored is None else stored[1] + 1)
+        before.clear()
+    return {keys[key]: revision for key, (_, revision) in found.items()}
 
 
-def _put_in(storage: ShelveStorage, change: _Change) -> bool:
-    """Store a document that another program wrote; False if it cannot be one."""
-    assert change.value is not None  # noqa: S101 - it was asked before
-    schema = untyped(change.collection)
-    data = _record(storage, change.collection, change.key, change.value)
-    if data is None:
-        return False
+def _put_in(
+    storage: ShelveStorage,
+    collection: str,
+    changes: list[_Change],
+    revisions: dict[StoredKey, int],
+) -> Iterator[_Change]:
+    """Store the documents that other programs wrote; gives those that cannot be any."""
+    schema = untyped(collection)
+    records: list[tuple[_Change, tuple[Any, Record]]] = []
+    for change in changes:
+        if change.value is None:
+            continue
+        data = _record(storage, collection, change.key, change.value)
+        if data is None:
+            yield change
+            continue
+        known = revisions.get(change.key)
+        revision = first_revision() if known is None else known + 1
+        records.append((change, (_logical(schema, change.key), (data, revision))))
+    if records and not _written(storage, schema, [record for _, record in records]):
+        for change, record in records:
+            if not _written(storage, schema, [record]):
+                yield change
+
+
+def _written(storage: ShelveStorage, schema: Schema, records: list[tuple[Any, Record]]) -> bool:
+    """Store documents, all or none; False if one of them cannot be stored."""
     try:
-        storage._write_records(schema, [(_logical(schema, change.key), (data, change.revision))])
+        storage._write_records(schema, records)
     except StorageError:
         raise
     except DocmapError:
