@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -29,8 +30,8 @@ _FREE: Final[dict[str, st.SearchStrategy[Any]]] = {
     "whole": st.integers(-(2**63), 2**63 - 1),
     "big": st.integers(-(10**40), 10**40),
     "ratio": st.floats(allow_nan=False, allow_infinity=False),
-    "price": st.decimals(
-        allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15
+    "price": st.builds(
+        Decimal.scaleb, st.integers(-(10**20), 10**20).map(Decimal), st.integers(-9, 9)
     ),
     "word": _TEXT,
     "odd": _TEXT,

@@ -85,7 +85,7 @@ def test_random_queries(
             assert exact(mine.values(place.field)) == exact(right.values(place.field)), one
 
     drawn = {"made": documents(model), "asked": st.lists(queries(), min_size=3, max_size=6)}
-    _run(check, seed, 1500 if long_run else 30, **drawn, place=sorted_places())
+    _run(check, seed, 300 if long_run else 30, **drawn, place=sorted_places())
 
 
 @pytest.mark.parametrize("kind", _MODELS)
@@ -111,7 +111,7 @@ def test_random_updates(
 
     step = st.tuples(queries(), updates())
     drawn = {"made": documents(model), "steps": st.lists(step, min_size=1, max_size=4)}
-    _run(check, seed, 1000 if long_run else 25, **drawn)
+    _run(check, seed, 300 if long_run else 25, **drawn)
 
 
 def _update(
@@ -146,7 +146,7 @@ def test_random_writes(
     what = st.sampled_from(("insert", "upsert", "change", "delete", "delete matching"))
     step = st.builds(_Step, what, st.integers(0, 14).map("{:03}".format), rows(), queries())
     drawn = {"made": documents(model), "steps": st.lists(step, min_size=1, max_size=6)}
-    _run(check, seed, 1000 if long_run else 25, **drawn)
+    _run(check, seed, 300 if long_run else 25, **drawn)
 
 
 def _step(storage: BaseStorageAdapter, model: Any, step: _Step) -> Any:
