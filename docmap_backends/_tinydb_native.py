@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -18,9 +19,9 @@ from docmap.storage.writes import first_revision
 from docmap_backends._tables_index import Entry
 from docmap_backends._tinydb_file import OWN, Row, is_collection, key_in
 from docmap_backends._tinydb_queries import NodeQuery
+from docmap_backends._tinydb_table import NumberedTable, dropped
 
 if TYPE_CHECKING:
-    from docmap_backends._tinydb_table import NumberedTable
     from docmap_backends.tinydb import TinyDBStorage
 
 
@@ -48,18 +49,18 @@ class JournalStorage(Storage):
         if OWN in data:
             raise InvalidValue(f"the table {OWN} is docmap's own: name another", engine="tinydb")
         with self.writing():
-            for name in self.docmap.table_names():
+            for name in list(self.docmap._tables):
                 if name not in data:
-                    self.docmap.drop_table(name)
+                    self._drop_table(name)
             for name, documents in data.items():
                 self._write_table(name, documents)
 
     def _write_table(self, name: str, documents: Mapping[Any, Any]) -> None:
-        table = self.docmap.made_table(name)
+        table = self._made_table(name)
         wanted = {int(number): document for number, document in documents.items()}
         held = {row.number: row for row in table.stored()}
         for number in held.keys() - wanted.keys():
-            self.docmap.remove_entry(name, held[number].key)
+            self._remove_entry(name, held[number].key)
         for number, document in wanted.items():
             row = held.get(number)
             if row is None or to_json(document) != row.data:
@@ -74,7 +75,7 @@ class JournalStorage(Storage):
             key = number if row is None else row.key
             document = {**document, next(iter(table.key_names), "id"): key}
         if row is not None and row.key != key:
-            self.docmap.remove_entry(name, row.key)
+            self._remove_entry(name, row.key)
             row = None
         if row is None and key in table.entries:
             raise InvalidValue(
@@ -84,7 +85,44 @@ class JournalStorage(Storage):
                 key=key,
             )
         revision = first_revision() if row is None else row.revision + 1
-        self.docmap.put_entry(name, Entry(key, to_json(document), revision), number)
+        self._put_entry(name, Entry(key, to_json(document), revision), number)
+
+    def _made_table(self, name: str) -> NumberedTable:
+        """A table for writing to, made if there is none."""
+        docmap = self.docmap
+        if name not in docmap._tables:
+            docmap._tables[name] = docmap._new_table()
+            docmap._note(partial(docmap._tables.pop, name, None))
+            docmap._record_made(name)
+        return docmap._numbered(name)
+
+    def _put_entry(self, name: str, entry: Entry, number: int) -> None:
+        """Store a document of TinyDB's under its number. Raises DuplicateKey."""
+        table = self.docmap._numbered(name)
+        self.docmap._note_count(table)
+        old = table.put(entry)
+        self.docmap._note(partial(table.restore, entry.key, old))
+        if old is None:
+            table.number(entry.key, number)
+        self.docmap._changed(name, "insert" if old is None else "update", entry)
+
+    def _remove_entry(self, name: str, key: Any) -> None:
+        """Delete a document."""
+        table = self.docmap._numbered(name)
+        old = table.remove(key)
+        if old is not None:
+            self.docmap._note(partial(table.restore, key, old))
+            self.docmap._changed(name, "delete", old)
+
+    def _drop_table(self, name: str) -> None:
+        """Remove a table with all that it has."""
+        table = self.docmap._numbered(name)
+        for key in list(table.entries):
+            self._remove_entry(name, key)
+        del self.docmap._tables[name]
+        self.docmap._note(partial(self.docmap._tables.__setitem__, name, table))
+        self.docmap._ensured.clear()
+        self.docmap._record(dropped(name))
 
 
 class JournalTable(Table):
@@ -102,7 +140,9 @@ class JournalTable(Table):
             docmap._refresh(schema)
             found = list(docmap._matching(schema, NativeQuery(Native(cond))))
             return [
-                self.document_class(from_json(entry.data), docmap.number_of(self.name, entry.key))
+                self.document_class(
+                    from_json(entry.data), docmap._numbered(self.name).number(entry.key)
+                )
                 for entry in found
             ]
 

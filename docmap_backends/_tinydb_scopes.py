@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
-from docmap.errors import StorageError
+from docmap.errors import NotConnected, StorageError
 from docmap_backends._tinydb_store import Store
 
 
@@ -29,6 +29,9 @@ class Scoped(Protocol):
 
     def catch_up(self, store: Store, *, locked: bool) -> None:
         """Bring the tables up to what the files hold."""
+
+    def forget(self) -> None:
+        """Read everything anew the next time, if the storage is open."""
 
     def acknowledged(self) -> None:
         """Called when a frame is on the disk."""
@@ -120,6 +123,14 @@ class Writing:
             if error is not None and not isinstance(error, Exception):
                 self._take_back(store)  # it may have come in the middle of a change
                 store.forget()
+            elif not store.is_open:  # it may have been opened again since: nothing is as it was
+                storage.forget()
+                if error is None:
+                    raise NotConnected(
+                        "tinydb: the storage was closed inside the block, and what was written in "
+                        "it is lost: write it again",
+                        engine="tinydb",
+                    )
             elif storage.frame:
                 self._acknowledge(store)
         finally:

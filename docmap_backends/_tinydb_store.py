@@ -54,6 +54,7 @@ class Store:
         self._contents = Contents()
         self._applied = 0
         self._stale = True
+        self.is_open = True
 
     def open(self) -> None:
         """See that the files can be there; what a writer that died left behind is settled."""
@@ -112,6 +113,7 @@ class Store:
 
     def close(self) -> None:
         """Close all files."""
+        self.is_open = False
         self._lock.close(inherited=self.inherited)
         if self._journal is not None:
             self._journal.close()

@@ -94,8 +94,12 @@ class TinyDBStorage(TableStorage):
     def _disconnect(self) -> None:
         store, self._store = self.store, None
         try:
-            with suppress(StorageError):  # nothing is lost: the journal has it all
-                self._fold_at_end(store)
+            if self._undo is not None:  # inside a transaction, of which nothing is written
+                self._undo.clear()
+                self.frame.clear()
+            else:
+                with suppress(StorageError):  # nothing is lost: the journal has it all
+                    self._fold_at_end(store)
         finally:
             store.close()
             self._tables.clear()
@@ -306,50 +310,6 @@ class TinyDBStorage(TableStorage):
     def _native(self) -> JournalDB:
         return JournalDB(self)
 
-    def table_names(self) -> list[str]:
-        """The names of all tables, those of other programs too."""
-        return list(self._tables)
-
-    def number_of(self, name: str, key: Any) -> int:
-        """The number that a document has in TinyDB."""
-        return self._numbered(name).number(key)
-
-    def made_table(self, name: str) -> NumberedTable:
-        """A table for writing to, made if there is none; inside a writing block."""
-        if name not in self._tables:
-            self._tables[name] = self._new_table()
-            self._note(partial(self._tables.pop, name, None))
-            self._record_made(name)
-        return self._numbered(name)
-
-    def put_entry(self, name: str, entry: Entry, number: int) -> None:
-        """Store a document of TinyDB's under its number. Raises DuplicateKey."""
-        table = self._numbered(name)
-        self._note_count(table)
-        old = table.put(entry)
-        self._note(partial(table.restore, entry.key, old))
-        if old is None:
-            table.number(entry.key, number)
-        self._changed(name, "insert" if old is None else "update", entry)
-
-    def remove_entry(self, name: str, key: Any) -> None:
-        """Delete a document."""
-        table = self._numbered(name)
-        old = table.remove(key)
-        if old is not None:
-            self._note(partial(table.restore, key, old))
-            self._changed(name, "delete", old)
-
-    def drop_table(self, name: str) -> None:
-        """Remove a table with all that it has."""
-        table = self._numbered(name)
-        for key in list(table.entries):
-            self.remove_entry(name, key)
-        del self._tables[name]
-        self._note(partial(self._tables.__setitem__, name, table))
-        self._ensured.clear()
-        self._record(dropped(name))
-
     # -- changes
 
     def _watch(self, schema: Schema, after: str | None) -> FileFeed:
@@ -363,6 +323,11 @@ class TinyDBStorage(TableStorage):
             if self._undo is not None:
                 raise not_now(schema)
             self._changes.unwatch(schema.collection)
+
+    def forget(self) -> None:
+        """Read everything anew the next time, if the storage is open."""
+        if self._store is not None:
+            self._store.forget()
 
     def acknowledged(self) -> None:
         """Called when a frame is on the disk."""

@@ -130,6 +130,20 @@ class TestOtherStorages:
         assert known["present"] == known["declared"]
         assert known["missing"] == known["extra"] == []
 
+    def test_a_storage_closed_and_opened_in_a_transaction(self, db: BaseStorageAdapter) -> None:
+        db.insert(order(1))
+
+        def closing() -> None:
+            with db.transaction():
+                db.insert(order(2))
+                db.reconnect()
+
+        with pytest.raises(NotConnected, match="lost"):
+            closing()
+        assert numbers(db) == [1]
+        db.insert(order(3))
+        assert numbers(db) == [1, 3]
+
     def test_a_child_process_opens_its_own(self, db: BaseStorageAdapter) -> None:
         if not hasattr(os, "fork"):
             return
