@@ -253,14 +253,19 @@ def reads_all(way: Way[Any], stop: int | None) -> bool:
 
 
 def _cost(way: Way[Any], order: Sequence[OrderTerm], stop: int | None) -> float:
-    """A rough measure: sorting doubles the work, and a slice needs a part of what is ordered."""
+    """A rough measure: sorting doubles the work, and a slice needs a part of what is ordered.
+
+    Where there may be more than were counted, nobody knows how many are tried until enough match:
+    what is known to be few is read and sorted instead.
+    """
     if order and way.ordered and way.complete and stop is not None:
         return way.about(stop)
     number = way.about()
+    more = number == _COUNTED
     if order and not way.ordered:
-        return number * 2
+        return number * (4 if more else 2)
     if order and stop is not None:
-        return number / 4
+        return number * 3 if more else number / 4
     return number
 
 

@@ -153,6 +153,18 @@ def test_two_indexes_are_crossed(gets: list[bytes]) -> None:
         assert len(db.find(Point, x=3, y__gte=0).explain().indexes) == 1  # all of y: no help
 
 
+def test_the_first_of_few_is_not_looked_for_among_all() -> None:
+    with KeyValueMemory() as db:
+        db.insert_many([Point(id=n, x=n % 7, y=n % 2) for n in range(4_200)])
+        few = db.find(Point, x__in=[3, 4]).order_by("id")[:1]  # 1,200 to sort, or endless tries
+        assert few.explain().indexes == ("(x)",)
+        assert few.list()[0].id == 3
+        many = db.find(Point, y__in=[0, 1]).order_by("id")[:1]  # 4,200 to sort, or one try
+        assert many.explain().indexes == ("(key)",)
+        assert many.list()[0].id == 0
+        assert db.find(Point, y=1).order_by("id")[:1].explain().indexes == ("(y)",)  # in order
+
+
 class Amount(Document, collection="amounts", indexes=[Index("total")]):
     id: int
     total: Decimal | None = None
