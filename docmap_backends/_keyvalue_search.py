@@ -115,9 +115,12 @@ class Search:
         way = self.way(node, query.order, stop)
         if way is None:
             return EnginePlan(documents=size, detail=("every document by the reference functions",))
-        return EnginePlan(
-            way.labels, scan=reads_all(way, stop), documents=size, detail=(way.words(),)
-        )
+        scan = reads_all(way, stop)
+        if scan and node is not None:
+            # To try one by one is the shorter way: it is no scan if there is another.
+            other = self.way(node)
+            scan = other is None or not other.used
+        return EnginePlan(way.labels, scan=scan, documents=size, detail=(way.words(),))
 
     def way(
         self, node: Node | None, order: Sequence[OrderTerm] = (), stop: int | None = None
