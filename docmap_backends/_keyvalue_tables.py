@@ -77,8 +77,9 @@ class KeyValueTables(BaseStorageAdapter):
                     yield
                 return
             with self._store.writing():
-                batch = self._open_batch.batch = Batch(self._store)
-                try:
+                batch = Batch(self._store)
+                try:  # an interrupt must not leave the thread in a transaction that is over
+                    self._open_batch.batch = batch
                     yield
                 finally:
                     self._open_batch.batch = None
