@@ -201,6 +201,8 @@ def test_another_programs_shelf(
     ]
     with _shelf(tmp_path / "people", "r") as shelf:
         assert shelf["bob"] == {"name": "Bob"}
+    again = docmap("copy", "shelve:///people", "sqlite:///people.db", "--into-existing")
+    assert again.err.splitlines()[0] == "  people: 2 documents (2 of them there already)"
     assert docmap("copy", "sqlite:///people.db", "shelve:///people2").status == 0
     assert docmap("count", "shelve:///people2", "people").out == "2\n"
 
