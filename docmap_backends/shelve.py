@@ -69,7 +69,16 @@ class ShelveStorage(KeyValueStorage):
     # -- the store
 
     def _open_store(self) -> ShelfStore:
-        self._inherited = getattr(self, "_connections", None)
+        self._inherited = before = getattr(self, "_connections", None)
+        try:
+            return self._opened_shelf()
+        except BaseException:
+            made = getattr(self, "_connections", None)
+            if made is not None and made is not before:
+                made.close()
+            raise
+
+    def _opened_shelf(self) -> ShelfStore:
         self._flavour = flavour_of(self._path)
         if self._flavour is None:
             return self._opened()
