@@ -48,10 +48,10 @@ def reads_alike(kind: FieldType | None, term: IndexTerm) -> bool:
         kind = kind.item if kind.kind in LISTS else None
     if kind is None:
         return False
-    return kind is term.type or (kind.kind == term.type.kind and kind.kind in _ONE_READING)
+    return kind is term.type or (kind.kind == term.type.kind and kind.kind in ONE_READING)
 
 
-_ONE_READING: Final = frozenset(
+ONE_READING: Final = frozenset(
     "bool int bigint float decimal str bytes datetime date time timedelta uuid objectid any".split()
 )
 

@@ -26,7 +26,7 @@ from docmap_backends._ordered import form, rank_byte
 LAST_NUMBER: Final = CATALOGUE
 """Under it lies the number that was given to an index last."""
 _NULL: Final = rank_byte(RANK_NULL)
-_NO_ELEMENT: Final = rank_byte(-1)
+NO_ELEMENT: Final = rank_byte(-1)
 """Where a list is declared, a document without elements still has a place in the index."""
 
 
@@ -52,7 +52,7 @@ class HeldIndex:
     def owned(self, wire: Any) -> list[bytes]:
         """Those places of a unique index that no other document may have: without null."""
         each = [forms(wire) for forms in self._forms]
-        kept = [[one for one in forms if one not in {_NULL, _NO_ELEMENT}] for forms in each]
+        kept = [[one for one in forms if one not in {_NULL, NO_ELEMENT}] for forms in each]
         return [b"".join(forms) for forms in product(*kept)]
 
 
@@ -78,7 +78,7 @@ def _elements(get: Callable[[Any], Any], read: Reader | None) -> Callable[[Any],
     def forms(wire: Any) -> list[bytes]:
         values = get(wire)
         if type(values) is not list or not values:
-            return [_NO_ELEMENT]
+            return [NO_ELEMENT]
         values = map(read, values) if read is not None else values
         return list(dict.fromkeys(map(form, values)))
 

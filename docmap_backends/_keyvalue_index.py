@@ -11,7 +11,7 @@ from docmap.query.nodes import And, Compare, Node, Not, Or
 from docmap.query.paths import Path
 from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.schema import Schema
-from docmap_backends._keyvalue_catalogue import HeldIndex
+from docmap_backends._keyvalue_catalogue import NO_ELEMENT, HeldIndex
 from docmap_backends._keyvalue_store import ReadableStore, counted, runs
 from docmap_backends._ordered import NOT_TOLD, above, end_of, ordered, rank_byte, value_of
 from docmap_backends._spans import LAST, Span
@@ -61,6 +61,7 @@ class StoredIndex:
             return key[:end]
 
         deque(runs(self._view, self._prefix, _behind(self._prefix), head), maxlen=0)
+        forms.discard(NO_ELEMENT)
         values = [value_of(form) for form in forms]
         return None if NOT_TOLD in values else values
 

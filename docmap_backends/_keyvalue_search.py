@@ -11,11 +11,12 @@ from docmap.query.evaluate import roots, sorted_by
 from docmap.query.fast import compiled
 from docmap.query.nodes import Node
 from docmap.query.order import OrderTerm
-from docmap.query.paths import Path
+from docmap.query.paths import EACH, Path
+from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap_backends._access import Access, Way, asked_keys, choose, reads_all
-from docmap_backends._access_ranges import reads_alike
+from docmap_backends._access_ranges import ONE_READING, reads_alike
 from docmap_backends._keyvalue_catalogue import Table
 from docmap_backends._keyvalue_index import KEY_INDEX, Records, StoredIndex, keys_serve
 from docmap_backends._keyvalue_probe import probe
@@ -96,12 +97,9 @@ class Search:
 
     def distinct(self, path: Path, kind: FieldType) -> list[Any] | None:
         """The values at a path of all records, each once, if an index tells them."""
-        if path.each or self._table is None:
-            return None
         for name, held in self._table.indexes.items():
-            terms = held.declared.terms
-            for place, term in enumerate(terms):
-                if term.path == path and not held.declared.elements and reads_alike(kind, term):
+            for place, term in enumerate(held.declared.terms):
+                if _tells(held.declared, term, path, kind):
                     return self.index(name).values(place)
         return None
 
@@ -201,6 +199,14 @@ class Search:
             return found
         tree = self._schema.codec.reader({term.path.segments[0] for term in order})
         return iter(sorted_by(found, order, lambda record: tree(record[0]), stop))
+
+
+def _tells(index: BoundIndex, term: IndexTerm, path: Path, kind: FieldType) -> bool:
+    """True if the values at a term of an index are those at a path of all documents."""
+    if not path.each:
+        return term.path == path and not index.elements and reads_alike(kind, term)
+    of_elements = term.path.child(EACH) == path and term.elements
+    return of_elements and kind.kind == term.type.kind and kind.kind in ONE_READING
 
 
 def _unchecked(value: bytes) -> Record:

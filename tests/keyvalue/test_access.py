@@ -109,6 +109,9 @@ def test_counting_reads_no_documents(db: BaseStorageAdapter, gets: list[bytes]) 
 def test_distinct_values_come_from_the_index(db: BaseStorageAdapter, gets: list[bytes]) -> None:
     assert db.find(Task).values("status") == ["done", "new", "open"]
     assert len(db.find(Task).values("at")) == 28
+    assert db.find(Task).values("at", nulls=True) == db.find(Task).values("at")
+    assert db.find(Task).values(path("tags").each()) == ["a", *(f"t{n}" for n in range(7))]
+    assert db.find(Task).values("at", nulls=False)[0] == datetime(2024, 1, 1, tzinfo=UTC)
     assert gets == []
     assert db.find(Task).values("rank") == list(range(10))  # an index cannot tell 1 from 1.0
     assert len(gets) == 100
