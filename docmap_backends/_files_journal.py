@@ -91,6 +91,11 @@ class Journal:
         there = stamp(self.path)
         return there is None or there.inode != self.stamp.inode
 
+    @property
+    def unfinished(self) -> bool:
+        """True if there is something behind what was acknowledged."""
+        return self._marked() < self.stamp.size
+
     def frames(self) -> Iterator[Frame]:
         """The acknowledged frames that were not read yet. Raises CorruptStore."""
         end = self._marked()

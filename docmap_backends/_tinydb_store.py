@@ -65,15 +65,25 @@ class Store:
                 engine=ENGINE,
                 path=self.path,
             )
-        self.news()
-        if not self._settled:
-            with suppress(StorageError):  # somebody writes, or this process may not
+        with suppress(StorageError):  # damage is told by the first look; or somebody writes
+            if self._left_behind():
                 self.lock(timeout=0)
                 try:
                     self.news(locked=True)
                 finally:
                     self.unlock()
-        self._stale = True  # what was read was for looking at it only
+                    self._stale = True  # what was read is not given to anybody here
+
+    def _left_behind(self) -> bool:
+        """True if the journal goes on behind what was acknowledged."""
+        if stamp(self._journal_path) is None:
+            return False
+        with self.faults():
+            journal = Journal(self._journal_path, ENGINE)
+            try:
+                return journal.unfinished
+            finally:
+                journal.close()
 
     def info(self) -> dict[str, Any]:
         """The files and their sizes in bytes."""

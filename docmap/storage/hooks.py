@@ -309,8 +309,11 @@ class Hooks(CopyHooks):
 
         Nothing needs to be logged before a collection is first watched.
         """
+        from docmap.storage.load import engines_with
+
         raise Unsupported(
-            f"{self.scheme} has no change feed: memory and sqlite do",
+            f"{self.scheme} has no change feed. Engines that have: "
+            f"{', '.join(engines_with('watch'))}",
             engine=self.scheme,
             collection=schema.collection,
         )
