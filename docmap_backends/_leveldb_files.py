@@ -8,8 +8,10 @@ https://github.com/google/leveldb/blob/main/doc/log_format.md describes the bloc
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -40,6 +42,16 @@ class Manifest(NamedTuple):
 
     log: int
     tables: dict[int, int]
+
+
+def sizes(directory: Path) -> dict[str, int]:
+    """The sizes in bytes of the files, by name; of those that LevelDB is deleting none."""
+    found: dict[str, int] = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                found[entry.name] = entry.stat().st_size
+    return found
 
 
 def check_files(directory: Path) -> int | None:

@@ -16,7 +16,7 @@ import plyvel
 from docmap.errors import CorruptStore, NotConnected, StorageError, StorageFull
 from docmap_backends._files_turns import turn
 from docmap_backends._leveldb_errors import translated
-from docmap_backends._leveldb_files import MARK, Damaged, check_files
+from docmap_backends._leveldb_files import MARK, Damaged, check_files, sizes
 from docmap_backends._leveldb_guard import Guard
 from docmap_backends._leveldb_reads import Reads, Snapshot
 from docmap_backends._leveldb_torn import cut_torn_tail
@@ -168,7 +168,8 @@ class LevelDBStore(Reads):
 
     def _check_room(self) -> None:
         """Raise StorageFull unless what is in the logs can be written once more."""
-        logs = [path.stat().st_size for path in self.directory.glob("*.log")]
+        found = sizes(self.directory)
+        logs = [size for name, size in found.items() if name.endswith(".log")]
         probe = self.directory / _PROBE
         try:
             with probe.open("wb", buffering=0) as file:

@@ -9,6 +9,7 @@ import plyvel
 
 from docmap.errors import InvalidConfig
 from docmap_backends._keyvalue import KeyValueStorage
+from docmap_backends._leveldb_files import sizes
 from docmap_backends._leveldb_store import LevelDBStore
 
 _MIB = 1 << 20
@@ -82,10 +83,9 @@ class LevelDBStorage(KeyValueStorage):
         return self._store.native
 
     def _info(self) -> dict[str, Any]:
-        size = sum(file.stat().st_size for file in self._directory.iterdir() if file.is_file())
         return {
             "version": plyvel.__leveldb_version__,
             "driver": f"plyvel {plyvel.__version__}",
             "file": str(self._directory),
-            "size": size,
+            "size": sum(sizes(self._directory).values()),
         }

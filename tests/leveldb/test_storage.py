@@ -152,3 +152,18 @@ def test_closing_inside_a_transaction(directory: Path) -> None:
     assert held(db) == {"a": 1}
     note("c", 3).save(db)
     db.disconnect()
+
+
+def test_what_it_tells_while_files_come_and_go(directory: Path) -> None:
+    with connect(f"leveldb:///{directory}?sync=false&write_buffer=1") as db:
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(
+                lambda: [
+                    db.insert_many("texts", [{"text": "x" * 50_000} for _ in range(30)])
+                    for _ in range(40)
+                ]
+            )
+            while not writing.done():
+                assert db.info()["size"] > 0
+            writing.result()
+        assert db.find("texts").count() == 1200
