@@ -259,15 +259,15 @@ class Connections:
             if depth == 0
             else (f"SAVEPOINT s{depth}", f"RELEASE s{depth}", _undo_savepoint(depth))
         )
-        # An interrupt can keep one line from running: what matters at the end stands there twice.
+        # An interrupt can keep a line, or its result, from being seen: what matters is done twice.
         undo: list[str] = []
         try:
             try:
                 own.depth = depth + 1
                 start = time.perf_counter()
                 with link.lock:
-                    # It waits for other processes.
-                    undo = rollback if link.connection.execute(begin) is not None else []
+                    undo = [] if link.connection.in_transaction else rollback
+                    undo = rollback if link.connection.execute(begin) else []
                 waited(time.perf_counter() - start)
                 yield link.connection
                 with link.lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import linecache
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -143,3 +144,32 @@ def close_under_threads(url: str, turn: int) -> None:
     if url != "sqlite://":
         with connect(url) as again:
             assert len(again.get_many(Row, stored)) == len(stored)
+
+
+class InterruptedConnection:
+    """A connection whose next statement is interrupted when SQLite has run it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._left = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        found = self._connection.execute(*arguments)
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+        return found
+
+
+def test_an_interrupt_when_a_transaction_has_just_begun_ends_it(tmp_path: Path) -> None:
+    with connect(f"sqlite:///{tmp_path / 'a.db'}", timeout=1) as db:
+        db.insert(Row(id="a", number=1))
+        link = db._connections._own().link  # type: ignore[attr-defined]
+        link.connection = InterruptedConnection(link.connection)
+        with pytest.raises(KeyboardInterrupt), db.transaction():
+            pytest.fail("it was not interrupted")
+        db.insert(Row(id="b", number=2))
+        assert db.find(Row).count() == 2
