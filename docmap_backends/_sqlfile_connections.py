@@ -267,7 +267,7 @@ class Connections:
                 start = time.perf_counter()
                 with link.lock:
                     undo = [] if link.connection.in_transaction else rollback
-                    undo = rollback if link.connection.execute(begin) else []
+                    undo = rollback if link.connection.execute(begin) is not None else []
                 waited(time.perf_counter() - start)
                 yield link.connection
                 with link.lock:
