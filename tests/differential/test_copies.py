@@ -19,7 +19,7 @@ from tests.differential.run import batch, difference, fill
 from tests.differential.zoo import FAMILIES, Family
 
 QUERIES = 12
-LONG_ROUNDS = 4
+LONG_ROUNDS = 2
 UNIONS = {"(either, flag)"}
 
 
