@@ -31,7 +31,7 @@ _SIZE: Final = 256  # bytes of the file
 
 _held: set[tuple[int, int]] = set()
 _guards: WeakSet[Guard] = WeakSet()
-_mutex = threading.Lock()
+_mutex = threading.RLock()  # a collected guard is released wherever its thread is
 
 
 class Guard:
