@@ -79,7 +79,7 @@ class TableStorage(CopiedTables):
     def _collections(self) -> list[str]:
         return list(self._tables)
 
-    def _native(self) -> dict[str, Table]:
+    def _native(self) -> Any:
         return self._tables
 
     def _new_table(self) -> Table:

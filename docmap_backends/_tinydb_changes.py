@@ -66,7 +66,7 @@ def differences(before: Tables, after: Tables, watched: set[str]) -> list[Change
     for name in watched:
         old = before[name].entries if name in before else {}
         new = after[name].entries if name in after else {}
-        found += [(name, "delete", entry) for key, entry in old.items() if key not in new]
+        found.extend((name, "delete", entry) for key, entry in old.items() if key not in new)
         for key, entry in new.items():
             held = old.get(key)
             if held is None:

@@ -168,8 +168,9 @@ class JournalTable(Table):
             return super()._update_table(updater)
 
     def _get_next_id(self) -> int:
-        self._next_id = None  # docmap writes too
-        return int(super()._get_next_id())  # type: ignore[no-untyped-call]
+        with self._docmap._reading():
+            held = self._docmap._held(self.name)
+            return 1 if held is None else held.next_number
 
 
 class JournalDB(TinyDB):

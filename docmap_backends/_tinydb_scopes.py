@@ -26,18 +26,23 @@ class Scoped(Protocol):
     @property
     def store(self) -> Store:
         """The files. Raises NotConnected if they are closed."""
+        ...
 
     def catch_up(self, store: Store, *, locked: bool) -> None:
         """Bring the tables up to what the files hold."""
+        ...
 
     def forget(self) -> None:
         """Read everything anew the next time, if the storage is open."""
+        ...
 
     def acknowledged(self) -> None:
         """Called when a frame is on the disk."""
+        ...
 
     def tables_stored(self) -> Iterator[Any]:
         """The tables as they lie in a file."""
+        ...
 
 
 class Reading:

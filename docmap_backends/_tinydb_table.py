@@ -85,6 +85,11 @@ class NumberedTable(Table):
             self._next = max(self._next, number + 1)
         return number
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next document gets, if its key is not one."""
+        return self._next
+
     def release(self, key: Any) -> None:
         """Forget the number of a document that was deleted."""
         number = self.numbers.pop(key, None)
@@ -166,8 +171,8 @@ def replay(payload: bytes, tables: Tables) -> list[Change]:
             case [list(names)]:
                 for name in names:
                     gone = tables.pop(name, None)
-                    if gone is not None:
-                        changes += [(name, "delete", entry) for entry in gone.entries.values()]
+                    held = gone.entries.values() if gone is not None else ()
+                    changes.extend((name, "delete", entry) for entry in held)
             case [name]:
                 _table(tables, name).be(Made(**from_json(line)))
             case [name, key]:
