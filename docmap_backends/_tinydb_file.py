@@ -249,9 +249,8 @@ def _row(
     _check_document(text, document, path)
     number = int(text)
     key = key_in(document, made.keys)
-    if key is None:  # TinyDB's own programs have only the number
-        textual = any(isinstance(known_key, str) for known_key, _, _ in known.values())
-        key = text if textual else number
+    if key is None:
+        key = key_of(number, (known_key for known_key, _, _ in known.values()))
         document = {**document, (made.keys or ["id"])[0]: key}
     data = to_json(document)
     check = crc32(data)
@@ -275,6 +274,14 @@ def key_in(document: dict[str, Any], names: Iterable[str]) -> Any:
             case {"$oid": str(text), **rest} if not rest:
                 return b"v" + ObjectId(text).binary
     return None
+
+
+def key_of(number: int, others: Iterable[Any]) -> int | str:
+    """The key of a document that has only its number, as TinyDB's own programs write them.
+
+    It is text where the keys of the others are, as that of the first tells.
+    """
+    return str(number) if isinstance(next(iter(others), None), str) else number
 
 
 def damaged(path: str) -> CorruptStore:

@@ -255,6 +255,19 @@ class TestNative:
         assert db.find(Order, status="paid").one().id == "k2"
         assert {one["id"]: one.doc_id for one in table} == {"k1": 1, "k2": 2, "k4": 4, "k5": 5}
 
+    def test_a_document_without_a_key_gets_one_like_the_others(
+        self, file: Path, opened: Open
+    ) -> None:
+        db = opened()
+        db.insert_many([order(1), order(2)])
+        row = {"status": "new", "total": "1"}
+        assert db.native.table("orders").insert({**row, "number": 3}) == 3
+        db.disconnect()
+        with TinyDB(file) as plain:
+            assert plain.table("orders").insert({**row, "number": 4}) == 4
+        found = [one.id for one in opened().find(Order).order_by("number")]
+        assert found == ["k1", "k2", "3", "4"]
+
     def test_a_failed_write_changes_nothing(self, db: BaseStorageAdapter) -> None:
         db.insert_many([order(1), order(2)])
         table = db.native.table("orders")
