@@ -70,7 +70,14 @@ class JournalStorage(Storage):
         self, name: str, table: NumberedTable, number: int, document: Any, row: Row | None
     ) -> None:
         json.dumps(document)  # raises what TinyDB would for what is not JSON
-        key = key_in(document, table.key_names) if is_collection(name) else number
+        try:
+            key = key_in(document, table.key_names) if is_collection(name) else number
+        except ValueError as error:
+            raise InvalidValue(
+                f"the document {number} cannot be written: {error}",
+                engine="tinydb",
+                collection=name,
+            ) from error
         if key is None:
             key = key_of(number, table.entries) if row is None else row.key
             document = {**document, next(iter(table.key_names), "id"): key}

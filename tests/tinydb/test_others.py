@@ -13,6 +13,7 @@ from tinydb import TinyDB, where
 
 from docmap import (
     BaseStorageAdapter,
+    CorruptStore,
     DuplicateKey,
     InvalidValue,
     NotConnected,
@@ -230,6 +231,28 @@ class TestPlainTinyDB:
             assert db.get(Order, "a").number == 1
         assert file.read_bytes() == before
         assert [*file.parent.iterdir()] == [file]
+
+    @pytest.mark.parametrize("odd", [2.5, True, [], {"a": 1}, {"$uuid": "x"}, {"$oid": "x"}])
+    def test_an_id_that_can_be_no_key_is_not_replaced(
+        self, odd: object, file: Path, opened: Open
+    ) -> None:
+        with TinyDB(file) as plain:
+            plain.table("seats").insert_multiple([{"id": None}, {"id": odd}])
+        with pytest.raises(CorruptStore, match="document 2 of seats"):
+            opened()
+        with TinyDB(file) as plain:
+            plain.table("seats").update({"id": 2}, doc_ids=[2])
+        db = opened()
+        assert [one.id for one in db.find(Seat).order_by("id")] == [1, 2]
+        with pytest.raises(InvalidValue, match="document 3"):
+            db.native.table("seats").insert({"id": odd})
+
+    @pytest.mark.parametrize("indent", [None, 0, 1, 4])
+    def test_files_of_every_layout(self, indent: int | None, file: Path, opened: Open) -> None:
+        with TinyDB(file, indent=indent) as plain:
+            plain.insert({"a": {}})
+            plain.table("orders").insert({"id": "k1", "number": 1})
+        assert numbers(opened()) == [1]
 
     def test_a_program_that_edits_the_text(self, file: Path, db: BaseStorageAdapter) -> None:
         db.insert(order(1))
