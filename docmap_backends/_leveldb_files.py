@@ -91,18 +91,20 @@ def check_files(directory: Path) -> int | None:
 
 def _batches(path: Path) -> Iterator[int]:
     for record in _records(path, BATCH_START):
-        yield batch_number(path, record)
+        number = batch_number(record)
+        if number is not None:
+            yield number
 
 
-def batch_number(path: Path, record: bytes) -> int:
-    """The number that a batch begins with. Raises Damaged if it does not."""
-    try:
-        start, number = _BATCH.unpack_from(record)
-    except struct.error:
-        raise Damaged(path) from None
-    if start != _PUT_OF_MARK:
-        raise Damaged(path)
-    return int(number)
+def batch_number(record: bytes) -> int | None:
+    """The number that a batch begins with; None for one that was not written by docmap.
+
+    Where damage has taken the number LevelDB notices, by the checksum of the piece.
+    """
+    if len(record) < BATCH_START:
+        return None
+    start, number = _BATCH.unpack_from(record)
+    return int(number) if start == _PUT_OF_MARK else None
 
 
 def _records(path: Path, size: int | None = None) -> Iterator[bytes]:

@@ -187,6 +187,21 @@ def test_a_batch_that_was_not_acknowledged_may_have_lost_its_bytes(
     assert found == ({b"b": b"2" * size} if spoil is spoil_nothing else {})
 
 
+def test_a_torn_batch_behind_one_that_docmap_did_not_write(directory: Path) -> None:
+    with closing(LevelDBStore(directory)) as store:
+        store.native.put(b"other", b"1")
+        store.write({b"a": b"1"}, ())
+        (log,) = directory.glob("*.log")
+        whole = log.stat().st_size
+        acknowledged = (directory / "DOCMAP").read_bytes()
+        store.write({b"b": b"2" * 5000}, ())
+    log.write_bytes(log.read_bytes()[: whole + 100] + bytes(4000))
+    with pytest.raises(CorruptStore):
+        contents(copy(directory))
+    (directory / "DOCMAP").write_bytes(acknowledged)
+    assert contents(directory) == {b"a": b"1", b"other": b"1"}
+
+
 def copy(directory: Path) -> Path:
     target = directory.with_name("damaged")
     shutil.rmtree(target, ignore_errors=True)
