@@ -151,7 +151,7 @@ SAMPLES: Final[Mapping[str, tuple[list[str], str]]] = {
     ),
     "restaurants.jsonl": (
         [],
-        """{"_id":{"$oid":"55f14312c7447c3da7051b27"},"address line 2":"Essex","rating":5.5,"a.b":{}}
+        """{"_id":{"$oid":"55f14312c7447c3da7051b27"},"address line 2":"Essex","rating":5.5,"a.":{}}
 {"_id":{"$oid":"55f14312c7447c3da7051b28"},"address line 2":null,"rating":"Not yet rated"}
 {"_id":{"$oid":"55f14312c7447c3da7051b26"},"address line 2":"Cardiff","rating":5}
 """,
