@@ -19,6 +19,7 @@ from docmap import (
     StoreLocked,
     connect,
 )
+from docmap_backends.leveldb import LevelDBStorage
 from tests.leveldb.test_kills import check_indexes, held
 from tests.sqlite.programs import Counter, Note, Task, note
 
@@ -40,6 +41,7 @@ def test_options_that_cannot_be(directory: Path, options: dict[str, Any], words:
         connect(f"leveldb:///{directory}", **options)
     assert caught.value.engine == "leveldb"
     assert not directory.exists()
+    assert "read_only" not in LevelDBStorage.settings  # as which it would be told to exist
 
 
 def test_a_url_without_a_directory() -> None:
