@@ -223,6 +223,20 @@ class TestPlainTinyDB:
             assert [(one.doc_id, dict(one)) for one in plain] == [(1, {"a": [1, None, {"é": 1.0}]})]
             assert plain.tables() == {"_default", "_docmap"}
 
+    def test_a_table_that_is_no_collection_is_told(
+        self, file: Path, opened: Open, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with TinyDB(file) as plain:
+            plain.insert_multiple([{"a": 1}, {"a": 2}])
+            plain.table("orders").insert({"id": "k1", "number": 1})
+        db = opened()
+        assert db.collections() == ["orders"]
+        (told,) = [one.getMessage() for one in caplog.records if one.name == "docmap"]
+        assert "2 documents of the table _default" in told
+        db.insert(order(2))
+        opened()
+        assert len(caplog.records) == 1  # once it is docmap's file that is known
+
     def test_reading_leaves_its_file_alone(self, file: Path) -> None:
         with TinyDB(file) as plain:
             plain.table("orders").insert({"id": "a", "number": 1, "status": "new", "total": "1"})
