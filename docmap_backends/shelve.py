@@ -151,10 +151,12 @@ class ShelveStorage(KeyValueStorage):
         for key, _ in skipped:
             if connection.execute("SELECT 1 FROM Dict WHERE key=?", (key,)).fetchone():
                 name = key.decode(errors="replace")
-                raise self._refusal(
-                    f"has an entry {name} that cannot be read, whose key a document would take: "
-                    "give it another key, or delete it; nothing of the shelf was changed"
-                )()
+                raise StorageError(
+                    f"{self._path} has an entry {name} that cannot be read, whose key a document "
+                    "would take: give it another key, or delete it; nothing of it was changed",
+                    engine=self.scheme,
+                    path=str(self._path),
+                )
         leave_alone(connection, skipped)
 
     def _documents(self, entries: Iterable[tuple[bytes, bytes]]) -> Iterator[Placed]:
