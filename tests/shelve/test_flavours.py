@@ -150,7 +150,7 @@ def test_what_stands_in_the_way_of_a_conversion(path: Path) -> None:
     make_gnu(path)
     whole = path.read_bytes()
     Path(f"{path}.old").write_bytes(b"of another")
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match=r"\.old is there already"):
         opened(path, convert=True)
     assert path.read_bytes() == whole
     assert Path(f"{path}.old").read_bytes() == b"of another"
@@ -328,3 +328,12 @@ def test_what_is_skipped_does_not_take_the_place_of_a_document(path: Path) -> No
         opened(path, convert=True, skip_unreadable=True).disconnect()
     with opened(path, skip_unreadable=True) as db:
         assert db.get(path.name, "a")["x"] == 1
+
+
+def test_a_conversion_that_was_killed_before_its_last_step_goes_on(path: Path) -> None:
+    make_gnu(path)
+    old = path.with_name(f"{path.name}.old")
+    old.hardlink_to(path)
+    with opened(path, convert=True) as db:
+        assert db.find("items").count() == 59
+    assert old.is_file()
