@@ -141,6 +141,21 @@ class Store:
         base, seen = stamp(self.path), stamp(self._journal_path)
         if base == self._base and seen == self._seen and self._settled and not self._stale:
             return None
+        try:
+            return self._looked(base, seen, locked=locked)
+        except StorageError:
+            if locked or not self._lock.noted:
+                raise
+            with suppress(StorageError):
+                self.lock()
+            if not self._lock.held:
+                raise
+        try:  # nobody writes meanwhile: what is wrong now is wrong
+            return self.news(locked=True)
+        finally:
+            self.unlock()
+
+    def _looked(self, base: Stamp | None, seen: Stamp | None, *, locked: bool) -> News:
         for left in reversed(range(_TRIES)):
             try:
                 with self.faults():

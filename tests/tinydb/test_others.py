@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tinydb import TinyDB, where
@@ -24,6 +26,7 @@ from docmap import (
 from docmap.plan.engine import FieldCodec
 from docmap.storage.loading import schema_of
 from docmap_backends._files import FileLock
+from docmap_backends._tinydb_store import Store
 from docmap_backends.tinydb import TinyDBStorage
 from tests.storage.engines import undone
 from tests.tinydb.conftest import Open
@@ -111,6 +114,25 @@ class TestOtherStorages:
         finally:
             lock.close()
         one.insert(order(2))
+
+    def test_a_reader_among_writers_that_never_stop(
+        self, opened: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, other = opened(), opened()
+        one.insert(order(1))
+        look, number = Store._look, count(2)
+
+        def among_writers(store: Store, *stamps: Any, locked: bool) -> Any:
+            found = look(store, *stamps, locked=locked)
+            if store is other._store and not locked:  # type: ignore[attr-defined]
+                one.insert(order(next(number)))
+                one.reconnect()  # the file is written anew
+            return found
+
+        monkeypatch.setattr(Store, "_look", among_writers)
+        assert other.find(Order).count() >= 1
+        monkeypatch.undo()
+        assert numbers(other) == numbers(one)
 
     def test_a_feed_has_what_others_wrote(self, opened: Open) -> None:
         one, other = opened(), opened()
