@@ -56,7 +56,7 @@ class LevelDBStorage(KeyValueStorage):
                 "shop.leveldb",
                 engine="leveldb",
             )
-        self._directory = Path(path)
+        self._directory = Path(path).absolute()  # the program may go to another directory
         for name in ("cache", "write_buffer"):
             if self._options.get(name, 1) < 1:
                 raise InvalidConfig(

@@ -55,7 +55,7 @@ class ShelveStorage(KeyValueStorage):
         path = (self.url.path if self.url else "") or ""
         if not path:
             raise InvalidConfig("shelve needs a file: shelve:///path/file", engine=self.scheme)
-        self._path = Path(path)
+        self._path = Path(path).absolute()  # the program may go to another directory
         self._flavour: Flavour | None = None
         self._synchronous = self._options.get("synchronous", "FULL").upper()
         if self._synchronous not in _SYNCHRONOUS:
