@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,8 +162,9 @@ class File:
 
 
 def _size(path: str) -> int:
-    """The size of a file in bytes; 0 if there is none."""
+    """The size of a file in bytes; 0 if there is none, or something else in its place."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - of any path, as SQLite takes it
+        found = os.stat(path)  # noqa: PTH116 - of any path, as SQLite takes it
     except OSError:
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

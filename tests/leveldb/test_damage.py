@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from docmap import CorruptStore, ForeignStore
+from docmap_backends._leveldb_files import sizes
 from docmap_backends._leveldb_store import LevelDBStore
 
 INFORMATION: Final = {"LOCK", "LOG", "LOG.old"}  # LevelDB reads none of them
@@ -68,11 +69,22 @@ def fill(directory: Path, rng: random.Random, *, close: bool) -> dict[bytes, byt
         if step < 2 or close:
             store.close()
     if not close:  # as a killed process leaves it
-        shutil.copytree(directory, directory.with_name("copy"))
+        copy_at_rest(directory, directory.with_name("copy"))
         store.close()
         shutil.rmtree(directory)
         directory.with_name("copy").rename(directory)
     return held
+
+
+def copy_at_rest(directory: Path, target: Path) -> None:
+    """Copy the files of an open store at a moment when LevelDB changes none in its background."""
+    while True:
+        before = sizes(directory)
+        with suppress(shutil.Error, FileNotFoundError):
+            shutil.copytree(directory, target)
+            if sizes(directory) == before == sizes(target):
+                return
+        shutil.rmtree(target)
 
 
 @pytest.mark.parametrize("close", [True, False])
