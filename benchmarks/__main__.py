@@ -17,17 +17,44 @@ import pydantic
 
 from benchmarks import report
 from benchmarks.by_hand import MemoryByHand, SQLiteByHand
+from benchmarks.by_hand_files import LevelDBByHand, LevelDBByHandUnsynced, ShelveByHand
 from benchmarks.contestant import Contestant
 from benchmarks.measure import AnswersDifferError, Line, measure
 from benchmarks.others import PeeweeJSON, SQLAlchemyJSON, TinyDBFile
-from benchmarks.ours import DocmapInMemory, DocmapOnSQLite
+from benchmarks.others_files import MontyDBFile, TinyDBCached, TinyMongoFile
+from benchmarks.ours import (
+    DocmapInMemory,
+    DocmapOnLevelDB,
+    DocmapOnLevelDBUnsynced,
+    DocmapOnShelve,
+    DocmapOnSQLite,
+    DocmapOnTinyDB,
+)
 from benchmarks.startup import import_seconds, plan_seconds
 
-_URLS = {"sqlite": "sqlite:///{}.db", "memory": "memory://"}
-_OTHERS: dict[str, type[Contestant]] = {
-    "sqlalchemy": SQLAlchemyJSON,
-    "peewee": PeeweeJSON,
-    "tinydb": TinyDBFile,
+_URLS = {
+    "sqlite": "sqlite:///{}.db",
+    "memory": "memory://",
+    "leveldb": "leveldb:///{}.level",
+    "leveldb-unsynced": "leveldb:///{}.level",
+    "tinydb": "tinydb:///{}.json",
+    "shelve": "shelve:///{}.shelf",
+}
+_OURS: dict[str, tuple[type[Contestant], ...]] = {
+    "sqlite": (DocmapOnSQLite, SQLiteByHand),
+    "memory": (DocmapInMemory, MemoryByHand),
+    "leveldb": (DocmapOnLevelDB, LevelDBByHand),
+    "leveldb-unsynced": (DocmapOnLevelDBUnsynced, LevelDBByHandUnsynced),
+    "tinydb": (DocmapOnTinyDB,),
+    "shelve": (DocmapOnShelve, ShelveByHand),
+}
+_OTHERS: dict[str, dict[str, tuple[type[Contestant], ...]]] = {
+    "sqlite": {
+        "sqlalchemy": (SQLAlchemyJSON,),
+        "peewee": (PeeweeJSON,),
+        "tinydb": (TinyDBFile,),
+    },
+    "tinydb": {"tinydb": (TinyDBFile, TinyDBCached), "montydb": (MontyDBFile,)},
 }
 _LARGEST_FOR_SLOW = 10_000
 
@@ -35,6 +62,7 @@ _LARGEST_FOR_SLOW = 10_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if two contestants gave different answers."""
     options = _parser().parse_args(arguments)
+    TinyMongoFile.place = options.tinymongo
     tell = _teller()
     # Nothing that docmap logs (slow operations, large scans) belongs between the lines here.
     logging.getLogger("docmap").addHandler(logging.NullHandler())
@@ -73,13 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _contestants(engine: str, documents: int, directory: Path, *, others: bool) -> list[Contestant]:
-    if engine == "memory":
-        return [DocmapInMemory(directory), MemoryByHand(directory)]
-    if not others:
-        return [DocmapOnSQLite(directory), SQLiteByHand(directory)]
-    there = [kind(directory) for package, kind in _OTHERS.items() if find_spec(package)]
-    able = [one for one in there if not one.slow or documents <= _LARGEST_FOR_SLOW]
-    return [DocmapOnSQLite(directory), SQLiteByHand(directory), *able]
+    kinds = list(_OURS[engine])
+    if others:
+        packages = _OTHERS.get(engine, {})
+        kinds += [kind for name in packages if find_spec(name) for kind in packages[name]]
+        kinds += [TinyMongoFile] if engine == "tinydb" and TinyMongoFile.place else []
+    able = (kind for kind in kinds if not kind.slow or documents <= _LARGEST_FOR_SLOW)
+    return [kind(directory) for kind in able]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,10 +116,16 @@ def _parser() -> argparse.ArgumentParser:
         "--documents", type=_numbers, default=[1_000, 10_000], help="sizes: 1000,10000,100000"
     )
     parser.add_argument(
-        "--engine", type=_engines, default=["sqlite", "memory"], help="sqlite,memory"
+        "--engine", type=_engines, default=["sqlite", "memory"], help=",".join(_URLS)
     )
     parser.add_argument(
         "--without-others", action="store_true", help="only docmap and hand-written code"
+    )
+    parser.add_argument(
+        "--tinymongo",
+        type=Path,
+        metavar="DIRECTORY",
+        help="where pip install --target put TinyMongo, which needs an older TinyDB than docmap",
     )
     parser.add_argument("--repeat", type=int, default=7, help="timings of each operation")
     parser.add_argument("--json", type=Path, help="write every sample to this file")

@@ -39,7 +39,7 @@ class Line:
 
         The two of one repeat were taken close together: what slows the machine slows both.
         """
-        pairs = zip(self.seconds.get(OURS, ()), self.seconds.get(BY_HAND, ()), strict=True)
+        pairs = zip(self.seconds.get(OURS, ()), self.seconds.get(BY_HAND, ()), strict=False)
         ratios = [ours / by_hand for ours, by_hand in pairs]
         return median(ratios) if ratios else None
 
@@ -94,14 +94,15 @@ def _one_repeat(
         if operation.alone and contestant.name not in {OURS, BY_HAND}:
             continue
         if operation.fresh:
-            _reopen(contestant, f"{contestant.name}_{line.documents}_{number}", opened)
+            name = f"{line.engine}_{contestant.name}_{line.documents}_{number}"
+            _reopen(contestant, name, opened)
         calls = 1 if contestant.slow else operation.calls
         sample = sample_of(operation, work, number, calls)
         seconds, answer = _timed(operation, contestant, sample)
         line.seconds.setdefault(contestant.name, []).append(seconds)
         answers.setdefault(calls, {})[contestant.name] = answer
     for calls, given in answers.items():
-        if len(given) == 1:  # nobody else made so few calls: docmap makes them again
+        if OURS not in given:  # it made more calls than the slow ones: docmap makes as few
             sample = sample_of(operation, work, number, calls)
             given[OURS] = _timed(operation, contestants[0], sample)[1]
         _compare(line, given)

@@ -17,17 +17,19 @@ from benchmarks.contestant import Contestant, Orders
 from benchmarks.workload import AMOUNT, COUNTRY, NAME, PAGE, STATUS, TAG, PlainOrder, Row
 
 
-def _encoded(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def encoded(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The rows validated, as a JSON column takes them."""
     orders = map(PlainOrder.model_validate, rows)
     return [{"id": order.id, "doc": order.model_dump(mode="json")} for order in orders]
 
 
-def _orders(documents: Iterable[Any]) -> Orders:
+def orders_of(documents: Iterable[Any]) -> Orders:
+    """The documents of a JSON column as instances."""
     return [PlainOrder.model_validate(document) for document in documents]
 
 
-def _text(moment: datetime) -> str:
+def text_of(moment: datetime) -> str:
+    """A time as pydantic writes it."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -56,11 +58,11 @@ class SQLAlchemyJSON(Contestant):
 
     def insert_all(self, rows: Sequence[Row]) -> None:
         with self.orm.Session(self.engine) as session, session.begin():
-            session.execute(self.sa.insert(self.record), _encoded(rows))
+            session.execute(self.sa.insert(self.record), encoded(rows))
 
     def insert(self, row: Row) -> None:
         with self.orm.Session(self.engine) as session, session.begin():
-            session.add_all(self.record(**one) for one in _encoded([row]))
+            session.add_all(self.record(**one) for one in encoded([row]))
 
     def delete(self, keys: Sequence[str]) -> None:
         with self.orm.Session(self.engine) as session, session.begin():
@@ -76,7 +78,7 @@ class SQLAlchemyJSON(Contestant):
     def page(self, since: datetime, until: datetime) -> Orders:
         created_at = self.record.doc["created_at"].as_string()
         chosen = self.sa.select(self.record).where(
-            created_at >= _text(since), created_at < _text(until)
+            created_at >= text_of(since), created_at < text_of(until)
         )
         return self._found(chosen.order_by(created_at.desc()).limit(PAGE))
 
@@ -117,7 +119,7 @@ class SQLAlchemyJSON(Contestant):
 
     def _found(self, statement: Any) -> Orders:
         with self.orm.Session(self.engine) as session:
-            return _orders(record.doc for record in session.scalars(statement))
+            return orders_of(record.doc for record in session.scalars(statement))
 
     def _number(self, statement: Any) -> int:
         with self.orm.Session(self.engine) as session:
@@ -150,13 +152,13 @@ class PeeweeJSON(Contestant):
         self.db.close()
 
     def insert_all(self, rows: Sequence[Row]) -> None:
-        encoded = _encoded(rows)
+        records = encoded(rows)
         with self.db.atomic():
-            for start in range(0, len(encoded), 1000):
-                self.record.insert_many(encoded[start : start + 1000]).execute()
+            for start in range(0, len(records), 1000):
+                self.record.insert_many(records[start : start + 1000]).execute()
 
     def insert(self, row: Row) -> None:
-        self.record.insert_many(_encoded([row])).execute()
+        self.record.insert_many(encoded([row])).execute()
 
     def delete(self, keys: Sequence[str]) -> None:
         self.record.delete().where(self.record.id.in_(keys)).execute()
@@ -169,7 +171,9 @@ class PeeweeJSON(Contestant):
 
     def page(self, since: datetime, until: datetime) -> Orders:
         created_at = self._at("created_at")
-        chosen = self.record.select().where(created_at >= _text(since), created_at < _text(until))
+        chosen = self.record.select().where(
+            created_at >= text_of(since), created_at < text_of(until)
+        )
         return self._found(chosen.order_by(created_at.desc()).limit(PAGE))
 
     def of_amount(self) -> Orders:
@@ -204,7 +208,7 @@ class PeeweeJSON(Contestant):
         )
 
     def _found(self, query: Any) -> Orders:
-        return _orders(record.doc for record in query)
+        return orders_of(record.doc for record in query)
 
 
 class TinyDBFile(Contestant):
@@ -222,10 +226,10 @@ class TinyDBFile(Contestant):
         self.db.close()
 
     def insert_all(self, rows: Sequence[Row]) -> None:
-        self.db.insert_multiple(one["doc"] for one in _encoded(rows))
+        self.db.insert_multiple(one["doc"] for one in encoded(rows))
 
     def insert(self, row: Row) -> None:
-        self.db.insert(_encoded([row])[0]["doc"])
+        self.db.insert(encoded([row])[0]["doc"])
 
     def delete(self, keys: Sequence[str]) -> None:
         self.db.remove(self.order.id.one_of(keys))
@@ -238,8 +242,8 @@ class TinyDBFile(Contestant):
 
     def page(self, since: datetime, until: datetime) -> Orders:
         created_at = self.order.created_at
-        found = self.db.search((created_at >= _text(since)) & (created_at < _text(until)))
-        return _orders(sorted(found, key=lambda doc: doc["created_at"], reverse=True)[:PAGE])
+        found = self.db.search((created_at >= text_of(since)) & (created_at < text_of(until)))
+        return orders_of(sorted(found, key=lambda doc: doc["created_at"], reverse=True)[:PAGE])
 
     def of_amount(self) -> Orders:
         return self._found(self.order.amount >= AMOUNT)
@@ -260,11 +264,11 @@ class TinyDBFile(Contestant):
         return sorted({doc["customer"]["country"] for doc in self.db})
 
     def all(self) -> Orders:
-        return _orders(self.db)
+        return orders_of(self.db)
 
     def _status_and_country(self) -> Any:
         return (self.order.status == STATUS) & (self.order.customer.country == COUNTRY)
 
     def _found(self, query: Any) -> Orders:
         self.db.clear_cache()
-        return _orders(self.db.search(query))
+        return orders_of(self.db.search(query))

@@ -102,3 +102,27 @@ class DocmapInMemory(Docmap):
     """docmap in memory."""
 
     url: ClassVar[str] = "memory://"
+
+
+class DocmapOnLevelDB(Docmap):
+    """docmap on LevelDB, every write synced."""
+
+    url: ClassVar[str] = "leveldb:///{}"
+
+
+class DocmapOnLevelDBUnsynced(Docmap):
+    """docmap on LevelDB, which writes to the disk when it likes."""
+
+    url: ClassVar[str] = "leveldb:///{}?sync=false"
+
+
+class DocmapOnTinyDB(Docmap):
+    """docmap on a file of TinyDB."""
+
+    url: ClassVar[str] = "tinydb:///{}.docmap.json"
+
+
+class DocmapOnShelve(Docmap):
+    """docmap on a shelf."""
+
+    url: ClassVar[str] = "shelve:///{}.docmap"

@@ -59,10 +59,11 @@ def drop_index(connection: sqlite3.Connection, name: str) -> None:
         connection.execute("DELETE FROM docmap_indexes WHERE name=?", (name,))
 
 
-def forget_definitions(connection: sqlite3.Connection) -> None:
-    """All indexes are gone."""
+def forget_definitions(connection: sqlite3.Connection, collection: str | None = None) -> None:
+    """All indexes are gone, or those of one collection."""
     if connection.execute(_MADE).fetchone() is not None:
-        connection.execute("DELETE FROM docmap_indexes")
+        where = ("", ()) if collection is None else (" WHERE collection=?", (collection,))
+        connection.execute(f"DELETE FROM docmap_indexes{where[0]}", where[1])
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from docmap.errors import Unsupported
 from docmap.schema.schema import Schema
 from docmap.storage.watching import NO_MORE, Logged, lost, not_now, position_of, token_of
+from docmap_backends._sqlfile_connections import Connections
 from docmap_backends._sqlite_changes import NOTED, is_watched, kept_changes, start_log, stop_log
-from docmap_backends._sqlite_connections import Connections
 from docmap_backends._sqlite_foreign import wire_key
 from docmap_backends._sqlite_queries import in_form, is_own
 from docmap_backends._sqlite_tables import read_table

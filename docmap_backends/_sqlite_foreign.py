@@ -9,14 +9,14 @@ SQLite's JSON functions, and types, key columns and the key in the document may 
 from __future__ import annotations
 
 import sqlite3
-from math import isfinite
 from typing import Any
 from uuid import UUID
 from zlib import crc32
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from docmap.values import ObjectId
+from docmap_backends._files_foreign import normal_form
 from docmap_backends._sql import quoted
 from docmap_backends._sqlite_shape import Shape
 from docmap_backends._sqlite_tables import ODD, Table, save_shape
@@ -94,27 +94,3 @@ def _decoded(text: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if "\0" in found else found
-
-
-def normal_form(doc: bytes, key: Any, key_name: str) -> dict[str, Any] | None:
-    """A document of another program with its key in place; None if docmap cannot write it."""
-    try:
-        wire = from_json(doc)
-    except ValueError:
-        return None
-    if type(wire) is not dict or key is None or not is_storable(wire):
-        return None
-    if wire.get(key_name) != key or type(wire.get(key_name)) is not type(key):
-        wire = {**wire, key_name: key}
-    return wire
-
-
-def is_storable(wire: Any) -> bool:
-    """True if the value has a form that docmap and SQLite's functions read alike."""
-    if isinstance(wire, str):
-        return "\0" not in wire
-    if isinstance(wire, float):
-        return isfinite(wire)
-    if isinstance(wire, dict):
-        return all(is_storable(name) and is_storable(value) for name, value in wire.items())
-    return not isinstance(wire, list) or all(map(is_storable, wire))

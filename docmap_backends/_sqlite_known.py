@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 
-from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlfile_connections import Connections
 from docmap_backends._sqlite_tables import Table, read_table
 
 

@@ -20,11 +20,12 @@ from docmap.schema.schema import Schema
 from docmap.schema.types import ANY, FieldType
 from docmap.schema.wire import TEXT_READERS
 from docmap.storage import BaseStorageAdapter
+from docmap_backends._files_foreign import normal_form
 from docmap_backends._sql import SQL, quoted, render, table_name
 from docmap_backends._sql_places import place_of
-from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlfile_connections import Connections
 from docmap_backends._sqlite_definitions import index_definitions
-from docmap_backends._sqlite_foreign import normal_form, take_over, wire_key
+from docmap_backends._sqlite_foreign import take_over, wire_key
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_shape import KEYED
 from docmap_backends._sqlite_tables import Table, read_table

@@ -363,10 +363,22 @@ def _rekey(connection: sqlite3.Connection, table: Table) -> Shape:
 def drop_all(connection: sqlite3.Connection) -> None:
     """Remove every collection with its indexes; tables of other programs stay."""
     for collection in collection_names(connection):
-        table = read_table(connection, collection)
-        if table is not None and is_watched(connection, collection):
-            connection.execute(f"DELETE FROM {table.name}")  # so that the log has each document
-        for name in (table_name(collection), *(table.lists if table else ())):
-            connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+        _drop(connection, collection)
     connection.execute("DELETE FROM docmap_collections")
     forget_definitions(connection)
+
+
+def drop_table(connection: sqlite3.Connection, collection: str) -> None:
+    """Remove one collection with its indexes, if there is such a one."""
+    if collection in collection_names(connection):
+        _drop(connection, collection)
+        connection.execute("DELETE FROM docmap_collections WHERE name=?", (collection,))
+        forget_definitions(connection, collection)
+
+
+def _drop(connection: sqlite3.Connection, collection: str) -> None:
+    table = read_table(connection, collection)
+    if table is not None and is_watched(connection, collection):
+        connection.execute(f"DELETE FROM {table.name}")  # so that the log has each document
+    for name in (table_name(collection), *(table.lists if table else ())):
+        connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")

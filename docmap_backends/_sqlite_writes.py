@@ -22,9 +22,10 @@ from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale, taken
 from docmap.values import INT_MAX
+from docmap_backends._files_foreign import is_storable
 from docmap_backends._sql import table_name
 from docmap_backends._sqlite_causes import first_cause
-from docmap_backends._sqlite_foreign import is_storable, mark_of
+from docmap_backends._sqlite_foreign import mark_of
 from docmap_backends._sqlite_grouping import SQLiteGrouping
 from docmap_backends._sqlite_indexes import broken_index, create_index, insert
 from docmap_backends._sqlite_queries import where
@@ -238,7 +239,7 @@ class SQLiteWriting(SQLiteGrouping):
             table = self._writable(connection, schema)
             if not table.plain:
                 for write in writes:
-                    _check_sound(schema, write.data, write.key)
+                    check_sound(schema, write.data, write.key)
             if names is None or not table.covers(schema):
                 revisions = [write.expected + 1 for write in writes]
                 found = self._rows(connection, table, schema, writes, revisions)
@@ -357,11 +358,11 @@ def _kept(schema: Schema, stored: Record, write: Write) -> bytes:
     except ValueError as error:
         raise _unsound(schema, write.key) from error
     if data is not write.data:
-        _check_sound(schema, data, write.key)
+        check_sound(schema, data, write.key)
     return data
 
 
-def _check_sound(schema: Schema, data: bytes, key: Any) -> None:
+def check_sound(schema: Schema, data: bytes, key: Any) -> None:
     """Raise InvalidRecord for a document with values of another program that would be lost."""
     if not is_storable(from_json(data)):
         raise _unsound(schema, key)

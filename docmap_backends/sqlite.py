@@ -9,31 +9,30 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from docmap.errors import (
-    InvalidConfig,
-    StoreLocked,
-)
+from docmap.errors import InvalidConfig
 from docmap.query.lookups import LookupManager
 from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._sql_text import dialect
-from docmap_backends._sqlite_connections import Connections
+from docmap_backends._sqlfile_connections import Connections
+from docmap_backends._sqlfile_files import APPLICATION_ID, FORMAT, File
+from docmap_backends._sqlfile_info import file_info, make_durable
+from docmap_backends._sqlite_copying import SQLiteCopying
 from docmap_backends._sqlite_definitions import building, drop_index
 from docmap_backends._sqlite_feed import SQLiteFeed, end_log, open_feed
-from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT, File
+from docmap_backends._sqlite_functions import register
 from docmap_backends._sqlite_known import Known
 from docmap_backends._sqlite_tables import (
     META,
     collection_names,
     drop_all,
 )
-from docmap_backends._sqlite_writes import SQLiteWriting
 
 _SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")
 
 
-class SQLiteStorage(SQLiteWriting):
+class SQLiteStorage(SQLiteCopying):
     """`sqlite:///path/file.db`, or `sqlite://` in memory.
 
     Options: `timeout` (seconds to wait for a lock, 5), `synchronous` (`FULL`; `NORMAL` may lose the
@@ -56,7 +55,9 @@ class SQLiteStorage(SQLiteWriting):
         super().__init__(url, **options)
         path = (self.url.path if self.url else "") or ""
         read_only = self._options.get("read_only", False)
-        self._file = File("" if path == ":memory:" else path, read_only=read_only)
+        self._file = File(
+            "" if path == ":memory:" else path, read_only=read_only, functions=register
+        )
         self._synchronous = self._options.get("synchronous", "FULL").upper()
         if self._synchronous not in _SYNCHRONOUS:
             raise InvalidConfig("sqlite: synchronous is FULL, NORMAL or EXTRA", engine="sqlite")
@@ -89,16 +90,8 @@ class SQLiteStorage(SQLiteWriting):
         self._known.forget()
 
     def _sync(self) -> None:
-        if self._synchronous != "NORMAL" or self._connections.in_transaction:
-            return  # what was acknowledged is on the disk
-        busy, *_ = self._connections.rows("PRAGMA wal_checkpoint(FULL)")[0]
-        if busy:
-            raise StoreLocked(
-                f"{self._file.path} is read or written by others, and could not be made durable: "
-                "try again",
-                engine="sqlite",
-                path=self._file.path,
-            )
+        if self._synchronous == "NORMAL":  # else what was acknowledged is on the disk
+            make_durable(self._connections)
 
     def _ping(self) -> None:
         self._connections.rows("PRAGMA schema_version")
@@ -108,9 +101,7 @@ class SQLiteStorage(SQLiteWriting):
         return self._connections.current()
 
     def _info(self) -> dict[str, Any]:
-        pages = self._connections.rows("PRAGMA page_count")[0][0]
-        size = self._connections.rows("PRAGMA page_size")[0][0]
-        return {"version": sqlite3.sqlite_version, "file": self._file.path, "size": pages * size}
+        return file_info(self._connections)
 
     # -- collections
 

@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from textwrap import fill
 from typing import Final, NoReturn
 
-from docmap.cli import exporting, importing, indexing, overview, queries, upgrades
+from docmap.cli import copying, exporting, importing, indexing, overview, queries, upgrades
 from docmap.cli.command import Command
 from docmap.cli.conditions import condition
 from docmap.errors import DocmapError
@@ -27,6 +27,7 @@ from docmap.storage.url import hide_passwords
 COMMANDS: Final[tuple[Command, ...]] = (
     importing.COMMAND,
     exporting.COMMAND,
+    copying.COMMAND,
     queries.FIND,
     queries.COUNT,
     queries.VALUES,

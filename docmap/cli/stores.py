@@ -21,8 +21,7 @@ def reading(text: str, collection: str | None = None) -> Iterator[BaseStorageAda
     Raises StorageError if its file does not exist, and DocmapError if it has no such collection.
     """
     url = URL.parse(text)
-    engine = ENGINES.get(url.scheme)
-    if engine and engine.place == "file" and url.path and not _exists(url.path):
+    if is_missing(url):
         raise StorageError(
             f"there is no {url.scheme} store at {url.path}", engine=url.scheme, path=url.path
         )
@@ -30,6 +29,13 @@ def reading(text: str, collection: str | None = None) -> Iterator[BaseStorageAda
         if collection is not None:
             _check(collection, storage, url)
         yield storage
+
+
+def is_missing(url: str | URL) -> bool:
+    """True if a URL names a file or directory that does not exist."""
+    url = URL.parse(url)
+    engine = ENGINES.get(url.scheme)
+    return bool(engine and engine.place == "file" and url.path and not _exists(url.path))
 
 
 def _exists(path: str) -> bool:

@@ -22,18 +22,25 @@ Shape = Mapping[tuple[str, ...], str]
 def described(collection: str, shape: Shape) -> Schema:
     """A schema whose documents are dicts, with the types of `shape` and any others beside."""
     check_collection(collection)
-    root = _place({path: kind for path, kind in shape.items() if path})
+    root = place_of(shape)
     codec = Codec(collection, root, recheck=False)
     key = root.fields.get("id") or Field("id", "id", ANY)
     return Schema(collection, collection, None, "id", key, root, codec)
 
 
+def place_of(shape: Shape) -> FieldType:
+    """An object that has the fields of `shape`, and takes all others.
+
+    A list of one type is `each` and the kind of its elements: `each uuid`.
+    """
+    return _place({path: kind for path, kind in shape.items() if path})
+
+
 def _place(shape: Shape) -> FieldType:
-    """An object that has the fields of `shape`, and takes all others."""
     fields: dict[str, Field] = {}
     for name in dict.fromkeys(path[0] for path in shape):
         inner = {path[1:]: kind for path, kind in shape.items() if path[0] == name and path[1:]}
-        kind = _place(inner) if inner else _scalar(shape[(name,)])
+        kind = _place(inner) if inner else _typed(shape[(name,)])
         fields[name] = Field(name, name, kind, required=False)
     return FieldType("model", nullable=True, fields=fields, annotation=None, extra=True)
 
@@ -44,7 +51,14 @@ _DATATYPES: Mapping[str, Any] = {
 }
 
 
-def _scalar(kind: str) -> FieldType:
+def _typed(kind: str) -> FieldType:
+    if kind.startswith("each "):
+        return FieldType("list", nullable=True, item=scalar_type(kind.removeprefix("each ")))
+    return scalar_type(kind)
+
+
+def scalar_type(kind: str) -> FieldType:
+    """The type of a kind of scalars; ANY for every other kind."""
     datatype = _DATATYPES.get(kind)
     if datatype is None:
         return ANY

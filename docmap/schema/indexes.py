@@ -123,11 +123,16 @@ def bind_index(index: Index, root: Root) -> BoundIndex:
             f"an index of {root.name} has two lists: an entry for every pair of elements would "
             "grow without bound; declare one index for each"
         )
+    return bound(root.collection, index.unique, tuple(terms))
+
+
+def bound(collection: str, unique: bool, terms: tuple[IndexTerm, ...]) -> BoundIndex:
+    """The index over these terms, under the name that its definition gives it."""
     # What engines index depends on the type: a Decimal's key is not the text of a str.
     parts = [(t.path.segments, t.descending, t.type.kind, t.elements) for t in terms]
-    text = repr((root.collection, index.unique, parts))
+    text = repr((collection, unique, parts))
     name = "ix_" + hashlib.sha256(text.encode()).hexdigest()[:16]
-    return BoundIndex(tuple(terms), index.unique, name)
+    return BoundIndex(terms, unique, name)
 
 
 def _inside_a_list(root: Root, name: str) -> str:

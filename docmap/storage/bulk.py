@@ -130,7 +130,7 @@ class _Bulk:
             make_room(self._storage, schema)
             try:
                 for batch in self._batches(schema, documents, prepared):
-                    with collection_suspended:
+                    with collection_suspended():
                         self._refuse_seen(schema, batch, [write.key for _, write in batch.ready])
                         self._write(schema, batch)
                     self._stop_at(batch.failure)
@@ -372,7 +372,7 @@ class _Bulk:
         """What is ready of a chunk, its positions in the call, and the failure that ends it."""
         ready: list[P] = []
         start, skipped = self._taken, set()
-        with collection_suspended:  # not while the items come, which may take long
+        with collection_suspended():  # not while the items come, which may take long
             for position, item in enumerate(chunk, start):
                 try:
                     ready.append(prepared(item))

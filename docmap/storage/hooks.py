@@ -24,6 +24,7 @@ from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
+from docmap.storage.copy_hooks import CopyHooks
 from docmap.storage.firing import StorageHooks
 from docmap.storage.journal import Listeners
 from docmap.storage.writes import (
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from docmap.storage.watching import Feed
 
 
-class Hooks:
+class Hooks(CopyHooks):
     """The hooks of an engine with their general forms. Override what the engine does better."""
 
     scheme: ClassVar[str] = ""
@@ -308,8 +309,11 @@ class Hooks:
 
         Nothing needs to be logged before a collection is first watched.
         """
+        from docmap.storage.load import engines_with
+
         raise Unsupported(
-            f"{self.scheme} has no change feed: memory and sqlite do",
+            f"{self.scheme} has no change feed. Engines that have: "
+            f"{', '.join(engines_with('watch'))}",
             engine=self.scheme,
             collection=schema.collection,
         )

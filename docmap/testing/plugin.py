@@ -2,7 +2,8 @@
 
 It is loaded with pytest wherever docmap is installed, and imports docmap when a fixture is asked
 for. `--engines memory,sqlite` (or `docmap_engines` in pytest's configuration) chooses the engines:
-names, or the URLs of servers, whose databases must be empty.
+names, or the URLs of servers, whose databases must be empty. Test files with a `profile` take over
+the conformance suite by the rules of `collecting`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from docmap.testing.commands import QueryCounter
 
 DEFAULT: Final = "memory,sqlite"
+# The suite is tests, though not in a test file: failures show the values that were compared.
+pytest.register_assert_rewrite("docmap.testing.suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +29,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "the engines that docmap_storage runs on, by name or URL, with commas between them"
     parser.getgroup("docmap").addoption("--engines", help=f"{text} (default: {DEFAULT})")
     parser.addini("docmap_engines", text, default=DEFAULT)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of tests that need an ability."""
+    line = "docmap_requires(*features): runs on backends with these features alone"
+    config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(
+    tryfirst=True
+)  # before -k and -m choose: what they leave out is there all the same
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Apply the rules of the conformance suite to test files that have a profile."""
+    from docmap.testing.collecting import apply_rules
+
+    apply_rules(config, items)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from docmap import BaseStorageAdapter, connect
 from tests.differential.adapters import ScanOnlyStorage, SupersetStorage
+from tests.keyvalue.memory_store import KeyValueMemory
 
 
 def _connected(storage: BaseStorageAdapter) -> BaseStorageAdapter:
@@ -19,7 +20,19 @@ ENGINES: Final[Mapping[str, Callable[[Path], BaseStorageAdapter]]] = {
     "memory": lambda _: connect("memory://"),
     "sqlite": lambda _: connect("sqlite://"),
     "sqlite-file": lambda directory: connect(f"sqlite:///{directory / 'zoo.db'}"),
+    "tinydb": lambda directory: connect(f"tinydb:///{directory / 'zoo.json'}"),
+    "shelve": lambda directory: connect(f"shelve:///{directory / 'zoo'}"),
+    "leveldb": lambda directory: connect(f"leveldb:///{directory / 'zoo'}?sync=false"),
+    "keyvalue": lambda _: _connected(KeyValueMemory()),
     "scan-only": lambda _: _connected(ScanOnlyStorage()),
     "superset": lambda _: _connected(SupersetStorage()),
 }
-TRANSACTIONAL: Final = ("memory", "sqlite", "sqlite-file")
+TRANSACTIONAL: Final = (
+    "memory",
+    "sqlite",
+    "sqlite-file",
+    "tinydb",
+    "shelve",
+    "leveldb",
+    "keyvalue",
+)

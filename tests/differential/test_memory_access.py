@@ -61,6 +61,10 @@ INDEXED: Final[dict[str, Ask]] = {
     "contains": lambda db: db.find(Task, tags__contains="t3"),
     "contains_any": lambda db: db.find(Task, tags__contains_any=["t3", "t1"]),
     "contains_all": lambda db: db.find(Task, tags__contains_all=["t3", "a"]),
+    "or": lambda db: db.find(Task, (path("status") == "open") | (path("at") == NOON)),
+    "or, and more": lambda db: db.find(
+        Task, (path("status") == "open") | (path("at") <= NOON), rank__gt=2
+    ).order_by("-rank"),
     "an order and a slice": lambda db: db.find(Task).order_by("at")[:3],
     "an order backwards and a slice": lambda db: db.find(Task).order_by("-at")[90:95],
     "an order below an equal field": lambda db: db.find(Task, status="new").order_by("-rank")[:3],
@@ -70,7 +74,9 @@ SCANS: Final[dict[str, Ask]] = {
     "no index": lambda db: db.find(Task, id__gt=3),
     "the second field alone": lambda db: db.find(Task, rank=3),
     "not": lambda db: db.find(Task).where_not(status="open"),
-    "or": lambda db: db.find(Task, (path("status") == "open") | (path("rank") == 1)),
+    "or with what has no index": lambda db: db.find(
+        Task, (path("status") == "open") | (path("rank") == 1)
+    ),
     "in an order, tried one by one": lambda db: db.find(Task, id__gt=3).order_by("at"),
     "is_null False": lambda db: db.find(Task, at__is_null=False),
 }
@@ -96,6 +102,18 @@ def test_the_index_that_leaves_less_is_chosen(db: BaseStorageAdapter) -> None:
     assert db.find(Task, status="open").order_by("rank")[:2].explain().data["detail"] == [
         "status =, in order"
     ]
+
+
+def test_several_indexes_are_united() -> None:
+    with connect("memory://") as db:
+        db.insert_many(
+            [Task(id=n, status=str(n % 10), at=NOON if n % 7 else None) for n in range(90)]
+        )
+        query = db.find(Task, (path("status") == "3") | (path("at") == None))  # noqa: E711
+        assert set(query.explain().indexes) == {"(status, rank)", "(at)"}
+        expected = [n for n in range(90) if n % 10 == 3 or n % 7 == 0]
+        assert [task.id for task in query.order_by("id")] == expected
+        assert query.count() == len(expected)
 
 
 # -- classes that read one collection differently

@@ -27,17 +27,28 @@ BESIDE: Final = ("docmap.handlers", "docmap.manager", "docmap.services", "docmap
 TESTING: Final = "docmap.testing"
 
 ADAPTER_LEVEL: Final = 4
-ADAPTER_PARTS: Final = ("sql", "keyvalue", "files")  # docmap_backends._sql and so on
+ADAPTER_PARTS: Final = (
+    "access",
+    "files",
+    "keyvalue",
+    "ordered",
+    "references",
+    "spans",
+    "sql",
+    "sqlfile",
+    "tables",
+)
 DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "memory": (),
     "sqlite": ("sqlite3",),
     "tinydb": ("tinydb",),
-    "shelve": ("shelve", "dbm"),
+    "shelve": ("shelve", "dbm", "sqlite3"),
     "leveldb": ("plyvel",),
     "mongodb": ("pymongo", "bson", "gridfs"),
     "postgresql": ("psycopg", "psycopg_pool"),
     "rqlite": (),
 }
+PART_DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {"sqlfile": ("sqlite3",)}
 
 STANDARD: Final = sys.stdlib_module_names - {name for own in DRIVERS.values() for name in own}
 REQUIRED: Final = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions"}
@@ -119,7 +130,9 @@ def _adapter_room(name: str) -> Room | None:
     for part in (*DRIVERS, *(ADAPTER_PARTS if name.startswith("_") else ())):
         if plain == part or (name.startswith("_") and plain.startswith(f"{part}_")):
             place = f"docmap_backends.{part}"
-            return Room(place, ADAPTER_LEVEL, frozenset(DRIVERS.get(part, ())))
+            return Room(
+                place, ADAPTER_LEVEL, frozenset(DRIVERS.get(part) or PART_DRIVERS.get(part, ()))
+            )
     return None
 
 

@@ -32,7 +32,7 @@ from docmap import (
 )
 from docmap.schema.schema import untyped
 from docmap.storage.loading import state_of
-from docmap_backends._sqlite_files import APPLICATION_ID, FORMAT
+from docmap_backends._sqlfile_files import APPLICATION_ID, FORMAT
 
 Open = Callable[..., BaseStorageAdapter]
 

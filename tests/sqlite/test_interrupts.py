@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import linecache
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -33,6 +35,8 @@ class Interrupter:
     def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
         if not any(place in frame.f_code.co_filename for place in _PLACES):
             return None
+        if event == "call" and (frame.f_code.co_name == "__del__" or self.deleting(frame)):
+            return None  # Python itself swallows what is raised there
         # Of a `with` statement the exit is a line event of its own, where no interrupt can come.
         text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
         if event == "line" and not text.startswith("with "):
@@ -40,6 +44,11 @@ class Interrupter:
             if self.left == 0:
                 raise KeyboardInterrupt
         return self
+
+    @staticmethod
+    def deleting(frame: FrameType) -> bool:
+        """True in what `__del__` calls."""
+        return frame.f_back is not None and frame.f_back.f_code.co_name == "__del__"
 
 
 def interrupted(action: Callable[[], object], at: int) -> bool:
@@ -102,6 +111,17 @@ def test_an_interrupt_anywhere_leaves_the_storage_usable(
         assert db.find(Row, tags__contains="x").count() == sum("x" in r.tags for r in db.find(Row))
 
 
+def test_an_interrupt_anywhere_while_loading_leaves_garbage_collected(*, long_run: bool) -> None:
+    with connect("sqlite://") as db:
+        insert_several(db, 1)
+        query, at = db.find(Row, tags__contains="x"), 0
+        assert query.count() == 3
+        assert gc.isenabled()
+        while interrupted(query.list, at := at + (1 if long_run else 3)):
+            assert gc.isenabled(), at
+        assert at > 50
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{}?synchronous=NORMAL"])
 def test_closing_while_threads_work(url: str, tmp_path: Path, *, long_run: bool) -> None:
     """They get NotConnected, and the process goes on; what they had stored is stored."""
@@ -143,3 +163,32 @@ def close_under_threads(url: str, turn: int) -> None:
     if url != "sqlite://":
         with connect(url) as again:
             assert len(again.get_many(Row, stored)) == len(stored)
+
+
+class InterruptedConnection:
+    """A connection whose next statement is interrupted when SQLite has run it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._left = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        found = self._connection.execute(*arguments)
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+        return found
+
+
+def test_an_interrupt_when_a_transaction_has_just_begun_ends_it(tmp_path: Path) -> None:
+    with connect(f"sqlite:///{tmp_path / 'a.db'}", timeout=1) as db:
+        db.insert(Row(id="a", number=1))
+        link = db._connections._own().link  # type: ignore[attr-defined]
+        link.connection = InterruptedConnection(link.connection)
+        with pytest.raises(KeyboardInterrupt), db.transaction():
+            pytest.fail("it was not interrupted")
+        db.insert(Row(id="b", number=2))
+        assert db.find(Row).count() == 2

@@ -10,11 +10,11 @@ from typing import Final
 import pytest
 
 from docmap import BaseStorageAdapter, connect
+from tests.keyvalue.memory_store import KeyValueMemory
 from tests.storage.bare import Bare
 
 
-def _bare() -> BaseStorageAdapter:
-    storage = Bare()
+def _opened(storage: BaseStorageAdapter) -> BaseStorageAdapter:
     storage.connect()
     return storage
 
@@ -23,9 +23,14 @@ MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "memory": lambda _: connect("memory://"),
     "sqlite": lambda _: connect("sqlite://"),
     "file": lambda path: connect(f"sqlite:///{path / 'test.db'}"),
-    "bare": lambda _: _bare(),
+    "tinydb": lambda path: connect(f"tinydb:///{path / 'test.json'}"),
+    "shelve": lambda path: connect(f"shelve:///{path / 'shelf'}"),
+    "leveldb": lambda path: connect(f"leveldb:///{path / 'test'}?sync=false"),
+    "bare": lambda _: _opened(Bare()),
+    "keyvalue": lambda _: _opened(KeyValueMemory()),
 }
-FULL: Final = ("memory", "sqlite", "file")  # with transactions, counters and indexes
+WATCHED: Final = ("memory", "sqlite", "file", "tinydb")  # with a feed of changes
+FULL: Final = (*WATCHED, "shelve", "leveldb", "keyvalue")  # with transactions, counters and indexes
 
 
 @pytest.fixture(params=MAKERS)

@@ -1,0 +1,134 @@
+"""What the conformance suite knows of a backend: how to open it, what it claims, what it lacks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from docmap import BaseStorageAdapter, DocmapError, connect
+
+Kind = Literal["memory", "file", "server"]
+GapKind = Literal["engine", "driver", "planned"]
+Sharing = Literal["shares", "process", "locked", "alone"]
+
+ABILITIES: Final = frozenset({"transactions", "counters", "indexes", "watch"})
+_KINDS: Final = frozenset({"memory", "file", "server"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A test that a backend does not pass, said openly: it fails the run once it passes."""
+
+    test: str
+    """The name of a test of the suite, or a pattern for several: `test_a_counted_key_*`."""
+    reason: str
+    """Why, in a sentence."""
+    raises: type[DocmapError]
+    """The named error that the user gets instead. A wrong answer is never a gap."""
+    kind: GapKind = "engine"
+    """`engine` (it cannot by its nature), `driver` (the engine could) or `planned`."""
+
+    def __post_init__(self) -> None:
+        if not self.reason.strip():
+            raise ValueError(f"the gap {self.test} needs a reason")
+        if not issubclass(self.raises, DocmapError):
+            raise TypeError(f"the gap {self.test} must raise one of docmap's own errors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendProfile:
+    """A backend as the suite sees it. A test file has one, called `profile`.
+
+    >>> profile = BackendProfile(name="memory", url="memory://")
+    >>> with profile.open(Path()) as storage:
+    ...     storage.collections()
+    []
+    """
+
+    name: str
+    """What the backend is called in messages."""
+    url: str = ""
+    """The URL of a store; `{directory}` in it stands for the path of the test's directory. A
+    server's names a database that holds nothing else: it is cleared after each test."""
+    adapter: type[BaseStorageAdapter] | None = None
+    """The adapter class; needed where no entry point has its scheme."""
+    opener: Callable[[str], BaseStorageAdapter] | None = None
+    """Makes a connected storage of the URL in another way, such as `docmap.storage.wrap`."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What is given to `connect` beside the URL."""
+    kind: Kind = "memory"
+    """Where data lives. Files are killed, filled up and damaged; a server's are not ours."""
+    abilities: frozenset[str] = frozenset()
+    """Those of `ABILITIES` that it claims; the suite fails if the class says otherwise."""
+    second: Sharing = "alone"
+    """What another opener of the same store finds: `shares` (it works, in other processes too),
+    `process` (it works in this process, others get StoreLocked), `locked` (StoreLocked here and
+    there) or `alone` (a store of its own)."""
+    durable: bool | None = None
+    """What was acknowledged is there after a kill. None: if it is not in memory."""
+    native: frozenset[str] | None = None
+    """The lookups that are native on a plain declared field: what is named must be, what is not
+    must be residual. None makes no claim."""
+    gaps: tuple[Gap, ...] = ()
+    """Tests that it does not pass. Query tests are never a gap."""
+    files: Callable[[Path], list[Path]] | None = None
+    """The files that hold the data in a directory; None takes all that are in it."""
+    restart: Callable[[], None] | None = None
+    """Stops the server and starts it again, for tests of lost connections."""
+
+    def __post_init__(self) -> None:
+        unknown = self.abilities - ABILITIES
+        if unknown:
+            raise ValueError(
+                f"{self.name}: unknown abilities {', '.join(sorted(unknown))}; "
+                f"known are {', '.join(sorted(ABILITIES))}"
+            )
+        if self.kind not in _KINDS:
+            raise ValueError(f"{self.name}: kind is memory, file or server, not {self.kind!r}")
+        if self.kind == "file" and "{directory}" not in self.url:
+            raise ValueError(f"{self.name}: the URL of a file needs {{directory}} in it")
+
+    def url_in(self, directory: Path) -> str:
+        """The URL of the store in a directory."""
+        return self.url.replace("{directory}", directory.as_posix())
+
+    def open(self, directory: Path, **options: Any) -> BaseStorageAdapter:
+        """A connected storage on the store in a directory, another one with each call.
+
+        Raises what connecting raises: StoreLocked for a second one where they are not shared.
+        """
+        url = self.url_in(directory)
+        given = {**self.options, **options}
+        if self.opener is not None:
+            return self.opener(url)
+        if self.adapter is None:
+            return connect(url, **given)
+        storage = self.adapter(url=url or None, **given)
+        storage.connect()
+        return storage
+
+    def store_files(self, directory: Path) -> list[Path]:
+        """The files that hold the data of the store in a directory, sorted."""
+        if self.files is not None:
+            return sorted(self.files(directory))
+        return sorted(path for path in directory.rglob("*") if path.is_file())
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What tests may require of it.
+
+        Its abilities, its kind, the word for what a second opener finds, `processes` if that works
+        in several of them, `durable`, `restart` if it can, and `posix` where processes can fork.
+        """
+        durable = self.kind != "memory" if self.durable is None else self.durable
+        own = {
+            "restart": self.restart is not None,
+            "durable": durable,
+            "processes": self.second == "shares",
+            "posix": hasattr(os, "fork"),
+        }
+        found = {name for name, has in own.items() if has}
+        return self.abilities | {self.kind, self.second} | found

@@ -1,0 +1,14 @@
+"""The conformance suite on the engine in memory."""
+
+from __future__ import annotations
+
+from docmap.testing.cases import built_in
+from docmap.testing.profile import BackendProfile
+from docmap.testing.suite import *  # noqa: F403 - the suite's tests and fixtures are this file's
+
+profile = BackendProfile(
+    name="memory",
+    url="memory://",
+    abilities=frozenset({"transactions", "counters", "indexes", "watch"}),
+    native=frozenset(built_in()),
+)

@@ -1,0 +1,1 @@
+"""Engines over an ordered byte store, without any driver."""

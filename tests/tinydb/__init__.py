@@ -1,0 +1,1 @@
+"""What is peculiar to TinyDB: its file, the journal, other programs, TinyDB's own object."""
