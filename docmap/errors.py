@@ -27,6 +27,8 @@ DocmapError
     ├── NotConnected
     ├── StoreLocked
     ├── TransactionConflict              others wrote what a transaction had read: run it again
+    ├── Unavailable                      no server, answer or connection in time: try again later
+    ├── OutcomeUnknown                   a write was sent and its reply never came: look first
     ├── StorageFull
     ├── CorruptStore
     └── ForeignStore                     the file belongs to another program or a newer docmap
@@ -232,6 +234,17 @@ class StoreLocked(StorageError):
 
 class TransactionConflict(StorageError):
     """Others wrote what the transaction had read; nothing of it was written, run it again."""
+
+
+class Unavailable(StorageError):
+    """No server, answer or free connection within the deadline; what was asked did not happen."""
+
+
+class OutcomeUnknown(StorageError):
+    """A write or a commit was sent, and its reply never came: it may have happened, or not.
+
+    Its message says what to look at before trying again: the key, and its revision.
+    """
 
 
 class StorageFull(StorageError):
