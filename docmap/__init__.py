@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Unavailable,
         Unsupported,
         UpdateTypeError,
+        UseAsyncStorage,
     )
     from docmap.model.back_references import BackReference, back_reference
     from docmap.model.document import Document
@@ -141,6 +142,7 @@ __all__ = [
     "Updated",
     "UpdatedAt",
     "UpgradeReport",
+    "UseAsyncStorage",
     "Watch",
     "after",
     "back_reference",

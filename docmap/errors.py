@@ -22,6 +22,7 @@ DocmapError
 ├── InvalidConfig                        an unknown scheme, option or alias, a missing extra
 ├── NoStorage                            a document that knows no storage
 ├── AlreadyConnected (RuntimeError)
+├── UseAsyncStorage                      sync code asks a storage that is awaited
 ├── Unsupported                          an ability that this engine does not have
 └── StorageError                         the engine failed; its exception is the cause
     ├── NotConnected
@@ -214,6 +215,10 @@ class NoStorage(DocmapError):
 
 class AlreadyConnected(DocmapError, RuntimeError):
     """`connect()` on a storage that is open; `reconnect()` closes and opens it again."""
+
+
+class UseAsyncStorage(DocmapError):
+    """The storage is awaited (docmap.aio): use its methods, and not those of the document."""
 
 
 class Unsupported(DocmapError):
