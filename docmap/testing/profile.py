@@ -50,9 +50,10 @@ class BackendProfile:
 
     name: str
     """What the backend is called in messages."""
-    url: str = ""
+    url: str | Callable[[], str] = ""
     """The URL of a store; `{directory}` in it stands for the path of the test's directory. A
-    server's names a database that holds nothing else: it is cleared after each test."""
+    server's names a database that holds nothing else: it is cleared after each test. A function
+    gives it when the first test asks, so that collecting tests starts no server."""
     adapter: type[BaseStorageAdapter] | None = None
     """The adapter class; needed where no entry point has its scheme."""
     opener: Callable[[str], BaseStorageAdapter] | None = None
@@ -88,12 +89,13 @@ class BackendProfile:
             )
         if self.kind not in _KINDS:
             raise ValueError(f"{self.name}: kind is memory, file or server, not {self.kind!r}")
-        if self.kind == "file" and "{directory}" not in self.url:
+        if self.kind == "file" and "{directory}" not in self.url_in(Path("{directory}")):
             raise ValueError(f"{self.name}: the URL of a file needs {{directory}} in it")
 
     def url_in(self, directory: Path) -> str:
         """The URL of the store in a directory."""
-        return self.url.replace("{directory}", directory.as_posix())
+        url = self.url if isinstance(self.url, str) else self.url()
+        return url.replace("{directory}", directory.as_posix())
 
     def open(self, directory: Path, **options: Any) -> BaseStorageAdapter:
         """A connected storage on the store in a directory, another one with each call.
