@@ -90,6 +90,12 @@ class Engine(Protocol):
     scheme: ClassVar[str]
     lookups: ClassVar[LookupManager]
 
+    def deadline(self) -> float | None:
+        """When the operation must have ended, by `time.monotonic()`; None if at no time."""
+
+    def check_deadline(self) -> None:
+        """Raise Unavailable if the operation should have ended."""
+
     def _refresh(self, schema: Schema) -> None: ...
 
     def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]: ...

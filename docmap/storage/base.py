@@ -14,6 +14,7 @@ from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_ro
 from docmap.storage.changes import ChangeFeeds
 from docmap.storage.collection import Collection
 from docmap.storage.creating import get_or_create
+from docmap.storage.deadlines import in_time
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import remove_expired
 from docmap.storage.fetching import fetch_documents
@@ -121,7 +122,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         lock of this storage object. Raises DuplicateKey if what it would create is taken by a
         document that does not match.
         """
-        return get_or_create(self, model, conditions, defaults)
+        with in_time(self):
+            return get_or_create(self, model, conditions, defaults)
 
     def fetch(
         self,
@@ -273,7 +275,7 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         self.check_open()
         removed = 0
         for schema in map(schema_of, models):
-            with operation(self, schema.collection, "remove_expired") as tally:
+            with operation(self, schema.collection, "remove_expired", batched=True) as tally:
                 tally.count = remove_expired(self, schema)
                 removed += tally.count
         return removed
@@ -291,7 +293,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""
         self.check_open()
-        return sorted(self._collections())
+        with in_time(self):
+            return sorted(self._collections())
 
     def ensure_indexes(self, *models: Any) -> None:
         """Make the collections and the indexes that the classes declare. Drops none."""
@@ -299,7 +302,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         for model in models:
             schema = schema_of(model)
             self._ensured.pop(id(schema), None)
-            self.prepare_collection(schema)
+            with in_time(self):
+                self.prepare_collection(schema)
 
     def indexes(self, model: Any, /) -> dict[str, list[str]]:
         """The `declared`, `present`, `missing` and `extra` indexes, and `conflicts`.

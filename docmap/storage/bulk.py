@@ -125,7 +125,8 @@ class _Bulk:
         prepared: Callable[[Any], tuple[Any, Write]],
     ) -> None:
         """Store the documents of one class, in batches."""
-        with operation(self._storage, schema.collection, self._name) as tally, self._telling():
+        telling = operation(self._storage, schema.collection, self._name, batched=True)
+        with telling as tally, self._telling():
             before = len(self.keys)
             make_room(self._storage, schema)
             try:
@@ -144,7 +145,8 @@ class _Bulk:
         def prepared(document: Any) -> tuple[Any, tuple[Any, int]]:
             return document, deletion(storage, schema, document)
 
-        with operation(storage, schema.collection, self._name) as tally, self._telling():
+        telling = operation(storage, schema.collection, self._name, batched=True)
+        with telling as tally, self._telling():
             before = len(self.keys)
             try:
                 for batch in self._batches(schema, documents, prepared):

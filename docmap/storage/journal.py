@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from docmap.errors import DocmapError, StorageError
+from docmap.storage.deadlines import lifted, limited
 
 if TYPE_CHECKING:
     from docmap.plan.plan import Plan
@@ -134,13 +135,26 @@ class Tally:
 class operation(Tally):  # noqa: N801 - it is called where it is used, as a function would be
     """Times one operation by key and logs it; an error of it says where it was.
 
-    A class, because a generator would cost a read by key a tenth of its time.
+    One that is `batched` has no deadline as a whole: each of its calls has. A class, because a
+    generator would cost a read by key a tenth of its time.
     """
 
-    __slots__ = ("_collection", "_name", "_outer", "_start", "_storage", "_timed")
+    __slots__ = (
+        "_batched",
+        "_collection",
+        "_limit",
+        "_name",
+        "_outer",
+        "_start",
+        "_storage",
+        "_timed",
+    )
 
-    def __init__(self, storage: Lifecycle, collection: str, name: str) -> None:
+    def __init__(
+        self, storage: Lifecycle, collection: str, name: str, *, batched: bool = False
+    ) -> None:
         super().__init__()
+        self._batched = batched
         self.count = 1
         self._storage = storage
         self._collection = collection
@@ -150,6 +164,7 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
         self._timed = _listened_to(self._storage)
         if self._timed:
             self._outer, running.tally = running.tally, self
+        self._limit = None if self._batched else limited(self._storage)
         self._start = perf_counter()
         return self
 
@@ -157,6 +172,7 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
         self.seconds = perf_counter() - self._start
         if self._timed:
             running.tally = self._outer
+        lifted(self._limit)
         if error is not None:
             self.failure = type(error).__name__
         if isinstance(error, DocmapError):
@@ -227,19 +243,22 @@ def _tell(storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Pl
 class attending:  # noqa: N801 - as operation
     """Lets waiting, decoding and hooks in the block count for an operation that is timed apart."""
 
-    __slots__ = ("_outer", "_tally", "_timed")
+    __slots__ = ("_limit", "_outer", "_storage", "_tally", "_timed")
 
     def __init__(self, storage: Lifecycle, tally: Tally) -> None:
         self._timed = _listened_to(storage)
-        self._tally = tally
+        self._storage, self._tally = storage, tally
 
     def __enter__(self) -> None:
         if self._timed:
             self._outer, running.tally = running.tally, self._tally
+        # What the program does between the batches of a stream is none of the operation's time.
+        self._limit = limited(self._storage, self._tally.seconds)
 
     def __exit__(self, *exception: object) -> None:
         if self._timed:
             running.tally = self._outer
+        lifted(self._limit)
 
 
 class aside:  # noqa: N801 - as operation

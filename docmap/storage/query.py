@@ -231,7 +231,7 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
     def _plan(self) -> Plan:
         self._storage.check_open()
         plan = make(self._storage, self._scoped())
-        if not self._request.allow_scan and not self._request.empty:
+        if not self._storage.allow_scan and not self._request.empty:
             explanation = explain(self._storage, plan)
             if explanation.scan:
                 raise ScanRefused(
@@ -314,6 +314,8 @@ def _timed(
     try:
         while True:
             with attending(storage, tally):
+                if tally.count:
+                    storage.check_deadline()
                 batch = list(islice(found, size))
             tally.seconds += perf_counter() - start
             if not batch:

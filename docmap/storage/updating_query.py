@@ -13,6 +13,7 @@ from docmap.schema.bind_updates import bind_update
 from docmap.schema.moments import touched
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.chain import BaseQueryAdapter
+from docmap.storage.deadlines import in_time
 from docmap.storage.update_hooks import Watch
 from docmap.storage.updating import loaded, reason, update_first, update_matching
 
@@ -45,7 +46,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         storage.check_open()
         storage.prepare_collection(rewriter.schema)
         watch = Watch(storage, rewriter.schema)
-        with storage.all_or_nothing():
+        with in_time(storage), storage.all_or_nothing():
             query = self._with(order=())
             matched = query._run(
                 "update", lambda _, plan: update_matching(storage, plan, rewriter, watch)
@@ -75,7 +76,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
                 found.append(loaded(storage, plan, record, raw=self._raw, view=self._view))
             return len(found)
 
-        with storage.all_or_nothing():
+        with in_time(storage), storage.all_or_nothing():
             self._sliced(0, 1)._run("find_one_and_update", action)
         watch.after()
         return found[0] if found else None
