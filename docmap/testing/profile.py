@@ -77,8 +77,11 @@ class BackendProfile:
     """Tests that it does not pass. Query tests are never a gap."""
     files: Callable[[Path], list[Path]] | None = None
     """The files that hold the data in a directory; None takes all that are in it."""
+    faults: str | Callable[[], str] = ""
+    """The URL of an empty database on a server that may be disturbed, with one host and its port:
+    the suite reaches it through a proxy of its own, and restarts it. Empty for the one of `url`."""
     restart: Callable[[], None] | None = None
-    """Stops the server and starts it again, for tests of lost connections."""
+    """Stops the server of `faults` without a word and starts it again where it was."""
 
     def __post_init__(self) -> None:
         unknown = self.abilities - ABILITIES
@@ -102,7 +105,10 @@ class BackendProfile:
 
         Raises what connecting raises: StoreLocked for a second one where they are not shared.
         """
-        url = self.url_in(directory)
+        return self.open_at(self.url_in(directory), **options)
+
+    def open_at(self, url: str, **options: Any) -> BaseStorageAdapter:
+        """A connected storage on the store of another URL, otherwise as the profile says."""
         given = {**self.options, **options}
         if self.opener is not None:
             return self.opener(url)
@@ -111,6 +117,11 @@ class BackendProfile:
         storage = self.adapter(url=url or None, **given)
         storage.connect()
         return storage
+
+    def fault_url(self) -> str:
+        """The URL of the server on which faults are made."""
+        given = self.faults or self.url
+        return given if isinstance(given, str) else given()
 
     def store_files(self, directory: Path) -> list[Path]:
         """The files that hold the data of the store in a directory, sorted."""
@@ -122,13 +133,15 @@ class BackendProfile:
     def features(self) -> frozenset[str]:
         """What tests may require of it.
 
-        Its abilities, its kind, the word for what a second opener finds, `processes` if that works
-        in several of them, `durable`, `restart` if it can, and `posix` where processes can fork.
+        Its abilities, its kind (`outside` is each but memory), the word for what a second opener
+        finds, `processes` if that works in several of them, `durable`, `restart` if it can, and
+        `posix` where processes can fork.
         """
         durable = self.kind != "memory" if self.durable is None else self.durable
         own = {
             "restart": self.restart is not None,
             "durable": durable,
+            "outside": self.kind != "memory",
             "processes": self.second == "shares",
             "posix": hasattr(os, "fork"),
         }
