@@ -125,15 +125,20 @@ class Local(threading.local):
 
     def __new__(cls) -> Self:  # noqa: D102 - a call of the class
         made = super().__new__(cls)
-        with _locals_lock:
-            _locals[:] = [one for one in _locals if one() is not None]
-            _locals.append(ref(made))
+        follow(made)
         return made
 
 
-_locals: list[ref[Local]] = []
+def follow(local: threading.local) -> None:
+    """Make a thread's state a caller's, as a Local is: of a module that may not import this one."""
+    with _locals_lock:
+        _locals[:] = [one for one in _locals if one() is not None]
+        _locals.append(ref(local))
+
+
+_locals: list[ref[threading.local]] = []
 _locals_lock = threading.Lock()
-_State = list[tuple[Local, dict[str, Any]]]
+_State = list[tuple[threading.local, dict[str, Any]]]
 # Of the tasks that are somewhere between two steps of bridged code, and have set something.
 _states: WeakKeyDictionary[Any, _State] = WeakKeyDictionary()
 

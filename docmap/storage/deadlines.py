@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
+
+from docmap.storage.bridge import Local
 
 if TYPE_CHECKING:
     from docmap.storage.call_options import CallOptions
 
 
-class _Caller(threading.local):
+class _Caller(Local):
     deadline: float | None = None
     """When the operation that runs must have ended, by `time.monotonic()`."""
 

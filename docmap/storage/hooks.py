@@ -57,6 +57,11 @@ class Hooks(CopyHooks):
     isolation: ClassVar[str] = ""
     """The isolation of its transactions in SQL's words; empty where it has none."""
 
+    has_async: ClassVar[bool] = False
+    """True if all its I/O goes through `bridge.wait`, so that it runs on async drivers, too."""
+    is_async: bool = False
+    """True if it is awaited (docmap.aio). With `has_async` it then connects to the async driver."""
+
     slow_seconds: float = 1.0
     """An operation that takes so many seconds is logged as a warning."""
     scan_documents: int = 10_000

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from docmap.errors import DocmapError, StorageError
+from docmap.storage.bridge import Local
 from docmap.storage.deadlines import lifted, limited
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def on_command(listener: Listener, /) -> Callable[[], None]:
     return everywhere.add(listener)
 
 
-class _Running(threading.local):
-    """What happens in a thread: the operation that is timed, if somebody listens."""
+class _Running(Local):
+    """What happens in a thread or task: the operation that is timed, if somebody listens."""
 
     tally: Tally | None = None
     telling: bool = False

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 
 from docmap.errors import AlreadyConnected, NotConnected
 from docmap.schema.schema import Schema
+from docmap.storage.bridge import Lock, is_served, outside
 from docmap.storage.call_options import CallOptions
 from docmap.storage.deadlines import in_time
 from docmap.storage.hooks import Hooks
@@ -41,6 +42,15 @@ class Lifecycle(CallOptions):
         self._ensured: dict[int, Schema] = {}
 
     # -- connecting
+
+    def make_async(self) -> None:
+        """Say, before it is connected, that this storage is awaited: `docmap.aio` does it.
+
+        From then on only that may call it.
+        """
+        self.is_async = True
+        if self.has_async:  # its tasks take turns, and so do threads' with theirs
+            self._mutex = Lock()  # type: ignore[assignment]
 
     def connect(self) -> None:
         """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
@@ -184,7 +194,12 @@ class Lifecycle(CallOptions):
         return self._open.is_set()
 
     def check_open(self) -> None:
-        """Raise NotConnected if the storage is closed, Unsupported in another's transaction."""
+        """Raise NotConnected if the storage is closed, Unsupported in another's transaction.
+
+        Raises UseAsyncStorage if it is awaited, and this is not done for who awaits it.
+        """
+        if self.is_async and not is_served():
+            raise outside()
         if not self._open.is_set():
             raise NotConnected(
                 f"{self!r} is not connected: call connect(), or use it in a with block",

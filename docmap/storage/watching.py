@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from docmap.plan.engine import Record
 from docmap.query.evaluate import matches
 from docmap.query.nodes import Node, conjunction
 from docmap.schema.schema import Schema
+from docmap.storage.bridge import Lock
 from docmap.storage.loading import load_record
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Watch(Generic[T]):
         self._wait = wait
         self._token = feed.token
         self._fetched: deque[Logged] = deque()
-        self._turn = threading.Lock()
+        self._turn = Lock()
         self._closed = False
 
     @property
