@@ -64,8 +64,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
     that the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the
     class's own validators on loading too), `where` (a condition that all of its records satisfy;
     it sees no others), `version` (see `upgrade`), `family_field` and `family_name`,
-    `expires_after` (a timedelta, a field and a timedelta, or a field that holds the moment). All
-    others go to pydantic.
+    `expires_after` (a timedelta, a field and a timedelta, or a field that holds the moment),
+    `shard_key` (fields by which an engine of several servers spreads the collection). All others go
+    to pydantic.
 
     A subclass of a class with a collection joins that collection as a family: its documents carry
     their class, and reads of the base give each as what it is. `collection=` begins a new one.
@@ -300,6 +301,7 @@ def schema_of_class(cls: Any) -> Schema:
             validates=declared.load == "validate",
             events=events_of(cls),
             expires_after=declared.expires_after,
+            shard_key=declared.shard_key,
             stamps=stamps_of(cls, declared),
             family=declared.family,
             family_name=declared.family_name,

@@ -63,6 +63,9 @@ class EnginePlan:
     detail: tuple[str, ...] = field(default=())
     """The engine's own words."""
     statement: str = ""
+    targeted: bool | None = None
+    """Of a collection that is spread over servers: whether it asks only some of them. None where
+    the condition alone says it."""
 
 
 @dataclass(slots=True)

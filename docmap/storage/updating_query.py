@@ -12,6 +12,7 @@ from docmap.query.changes import Change, Updated
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.moments import touched
 from docmap.schema.rewrite import Rewriter
+from docmap.schema.sharding import check_update
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.deadlines import in_time
 from docmap.storage.update_hooks import Watch
@@ -101,6 +102,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
             owners = (change.owner for change in given if isinstance(change, Change))
             self._check_owners(frozenset(owner for owner in owners if owner is not None))
             bound = bind_update(changes, fields, schema.names, fixed)
+            check_update(schema, bound)
             return Rewriter(schema, touched(schema.moments, bound))
         except DocmapError as error:
             self._about(error)
