@@ -190,5 +190,9 @@ def test_a_half_closed_connection_still_takes_what_is_said(
 def test_a_proxy_before_nothing_resets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with Proxy(f"echo://127.0.0.1:{port}") as proxy, pytest.raises(ConnectionError):
-        said(socket.create_connection(("127.0.0.1", proxy.port), timeout=5), b"a")
+    with (
+        Proxy(f"echo://127.0.0.1:{port}") as proxy,
+        pytest.raises(ConnectionError),
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+    ):
+        said(client, b"a")
