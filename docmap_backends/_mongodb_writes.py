@@ -1,0 +1,235 @@
+"""Writing to MongoDB: documents under their revisions, each in one statement that checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pymongo import DeleteOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from docmap.errors import DocmapError, DuplicateKey
+from docmap.plan.engine import Record
+from docmap.schema.schema import Schema
+from docmap.storage.writes import (
+    ANY,
+    NEW,
+    Write,
+    first_revision,
+    keep_unknown,
+    not_unique,
+    stale,
+    taken,
+)
+from docmap_backends._mongodb_catalogue import Catalogue
+from docmap_backends._mongodb_errors import scrubbed
+from docmap_backends._mongodb_names import ID, REVISION
+from docmap_backends._mongodb_records import MongoReading
+from docmap_backends._mongodb_values import to_document, to_key
+
+
+class MongoWriting(MongoReading):
+    """The writing part of `mongodb.MongoDBStorage`."""
+
+    _catalogue: Catalogue
+
+    # -- single documents
+
+    def _put(self, schema: Schema, key: Any, record: Record) -> None:
+        collection = self._collection(schema)
+        data, revision = record
+        document = self._document(schema, _bytes(data), revision)
+        self._run(
+            lambda: collection.replace_one(
+                {ID: document[ID]}, document, upsert=True, session=self._session
+            ),
+            writes="one",
+        )
+
+    def _remove(self, schema: Schema, key: Any) -> bool:
+        return self._deleted(schema, {ID: to_key(schema, key)})
+
+    def _save(self, schema: Schema, write: Write) -> int:
+        self._check_unique(schema, write.key, write.data)
+        if write.expected == NEW:
+            revision = self._insert(schema, write)
+        else:
+            revision = self._replace(schema, write)
+        self._count_up(schema, (write.key,))
+        return revision
+
+    def _insert(self, schema: Schema, write: Write) -> int:
+        collection = self._collection(schema)
+        revision = first_revision()
+        document = self._document(schema, write.data, revision)
+        try:
+            self._run(lambda: collection.insert_one(document, session=self._session), writes="one")
+        except DuplicateKeyError as error:
+            raise self._duplicate(schema, write, error) from scrubbed(error)
+        return revision
+
+    def _replace(self, schema: Schema, write: Write) -> int:
+        """Write over what is stored, or anew where it may; anew if others come between."""
+        while True:
+            stored = self._get(schema, write.key)
+            revision = self.checked_revision(schema, write, stored)
+            if stored is None:
+                try:
+                    return self._insert(schema, write._replace(expected=NEW))
+                except DuplicateKey as error:
+                    if error.index is not None:
+                        raise
+                    continue  # the key: somebody was faster
+            data = keep_unknown(schema, stored[0], write.data)
+            if self._swap(schema, write._replace(data=data), stored[1], revision):
+                return revision
+
+    def _swap(self, schema: Schema, write: Write, before: int, after: int) -> bool:
+        """Replace the document if it still has the revision `before`; True if it had."""
+        collection = self._collection(schema)
+        document = self._document(schema, write.data, after)
+        condition = {ID: document[ID], REVISION: matching(before)}
+        try:
+            result = self._run(
+                lambda: collection.replace_one(condition, document, session=self._session),
+                writes="one",
+            )
+        except DuplicateKeyError as error:
+            raise self._duplicate(schema, write, error) from scrubbed(error)
+        return bool(result.matched_count)
+
+    def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
+        condition = {ID: to_key(schema, key)}
+        if expected == ANY:
+            return self._deleted(schema, condition)
+        if not self._deleted(schema, {**condition, REVISION: matching(expected)}):
+            raise stale(schema, deleted=self._get(schema, key) is None)
+        return True
+
+    def _deleted(self, schema: Schema, condition: dict[str, Any]) -> bool:
+        collection = self._collection(schema)
+        result = self._run(
+            lambda: collection.delete_one(condition, session=self._session), writes="one"
+        )
+        return bool(result.deleted_count)
+
+    # -- many
+
+    def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
+        uniques = any(index.unique for one in (schema, *schema.relatives) for index in one.indexes)
+        if uniques or any(write.expected != NEW for write in writes):
+            return super()._save_many(schema, writes)
+        return self._insert_many(schema, writes)
+
+    def _insert_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
+        collection = self._collection(schema)
+        revisions = [first_revision() for _ in writes]
+        documents = [
+            self._document(schema, write.data, revision)
+            for write, revision in zip(writes, revisions, strict=True)
+        ]
+        if not documents:
+            return []
+        try:
+            self._run(
+                lambda: collection.insert_many(documents, session=self._session), writes="many"
+            )
+        except BulkWriteError as error:
+            failures: list[Any] = error.details.get("writeErrors") or [{}]
+            failure = failures[0]
+            done = int(failure.get("index", 0))
+            found = self._duplicate(schema, writes[done], error, failure)
+            found.done = done
+            self._count_up(schema, [write.key for write in writes[:done]])
+            raise found from scrubbed(error)
+        self._count_up(schema, [write.key for write in writes])
+        return revisions
+
+    def _rewrite(
+        self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
+    ) -> list[Write]:
+        changed: list[Write] = []
+        for position, write in enumerate(writes):
+            try:
+                self._check_unique(schema, write.key, write.data)
+                if not self._swap(schema, write, write.expected, write.expected + 1):
+                    changed.append(write)
+            except DocmapError as error:
+                error.key, error.done = write.key, position - len(changed)
+                raise
+        return changed
+
+    def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int:
+        collection = self._collection(schema)
+        requests = [
+            DeleteOne({ID: to_key(schema, key), REVISION: matching(revision)})
+            for key, revision in records
+        ]
+        if not requests:
+            return 0
+        result = self._run(
+            lambda: collection.bulk_write(requests, ordered=False, session=self._session),
+            writes="many",
+        )
+        return int(result.deleted_count)
+
+    # -- keys that are counted
+
+    def _next_key(self, schema: Schema) -> int:
+        highest = 0
+        if not self._catalogue.knows(schema):
+            highest = self._highest_key(schema)
+        return self._catalogue.next_key(self._run, schema, highest)
+
+    def _highest_key(self, schema: Schema) -> int:
+        """The highest int key that is used; 0 if there is none."""
+        collection = self._collection(schema)
+        found = self._run(
+            lambda: collection.find_one(
+                {ID: {"$type": "number"}}, {ID: 1}, sort=[(ID, -1)], session=self._session
+            )
+        )
+        return max(0, int(found[ID])) if found else 0
+
+    def _count_up(self, schema: Schema, keys: Iterable[Any]) -> None:
+        """Keep the counter beyond every key that was given by hand."""
+        if schema.model is not None and schema.key_field.type.kind == "int":
+            self._catalogue.count_to(self._run, schema, max(keys, default=0))
+
+    # -- helpers
+
+    def _document(self, schema: Schema, data: bytes, revision: int) -> dict[str, Any]:
+        document = to_document(schema, data)
+        document[REVISION] = revision
+        return document
+
+    def _duplicate(
+        self, schema: Schema, write: Write, error: Exception, failure: Any = None
+    ) -> DocmapError:
+        """The error for a broken unique index: the key's first, else the first declared."""
+        details = failure if failure is not None else getattr(error, "details", None) or {}
+        pattern = details.get("keyPattern")
+        if write.expected == NEW and (
+            pattern == {ID: 1} or self._get(schema, write.key) is not None
+        ):
+            return taken(schema)
+        try:
+            self._check_unique(schema, write.key, write.data)
+        except DuplicateKey as found:
+            return found
+        for index in schema.indexes:
+            if index.unique and index.name in str(details.get("errmsg", "")):
+                return not_unique(schema, index)
+        return DuplicateKey(
+            f"{schema.collection} has another document with the same value of a unique index",
+            collection=schema.collection,
+        )
+
+
+def matching(revision: int) -> Any:
+    """The condition on a revision: a document of another program has none, which counts as 0."""
+    return revision or {"$in": [0, None]}
+
+
+def _bytes(data: bytes | str) -> bytes:
+    return data if isinstance(data, bytes) else data.encode()

@@ -1,0 +1,92 @@
+"""Documents in MongoDB, or in a server that speaks its protocol: native BSON, through PyMongo."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from docmap.schema.schema import Schema
+from docmap_backends._mongodb_catalogue import Catalogue
+from docmap_backends._mongodb_client import Client
+from docmap_backends._mongodb_names import logical_name
+from docmap_backends._mongodb_settings import (
+    CONNECT_TIMEOUT,
+    SETTINGS,
+    TIMEOUT,
+    canonical,
+    database_name,
+    split,
+)
+from docmap_backends._mongodb_writes import MongoWriting
+
+
+class MongoDBStorage(MongoWriting):
+    """`mongodb://host/database`, or `mongodb+srv://`.
+
+    Options: `timeout` (seconds for a whole operation, 30), `connect_timeout` (seconds to reach the
+    server when connecting, 10), and those of MongoDB's own URLs: `replicaSet`, `authSource`,
+    `tls`, `readPreference`, `w`, `maxPoolSize` and the rest.
+    """
+
+    scheme = "mongodb"
+    settings: ClassVar[dict[str, type]] = dict(SETTINGS)
+    default_timeout = TIMEOUT
+    is_async = False
+
+    def __init__(self, url: Any = None, **options: Any) -> None:
+        super().__init__(canonical(url), **options)
+        self._driver_options = split(self._options)
+        database_name(self.url)
+
+    # -- the store
+
+    def _connect(self) -> None:
+        self._inherited = getattr(self, "_client", None)  # a forked child must not close it
+        client = Client(
+            self.url,
+            self._driver_options,
+            asynchronous=self.is_async,
+        )
+        try:
+            hello = client.open(self._options.get("connect_timeout", CONNECT_TIMEOUT))
+        except BaseException:
+            client.close()
+            raise
+        client.abilities.learn(hello)
+        self._client = client
+        self._catalogue = Catalogue(client)
+
+    def _disconnect(self) -> None:
+        self._client.close()
+
+    def _clear(self) -> None:
+        database = self._client.database
+        for name in self._run(database.list_collection_names):
+            if not name.startswith("system."):
+                self._run(partial(database.drop_collection, name), writes="many")
+        self._catalogue.forget()
+
+    def _ping(self) -> None:
+        command = self._client.database.command
+        self._run(lambda: command("ping"))
+
+    def _native(self) -> Any:
+        return self._client.native
+
+    def _info(self) -> dict[str, Any]:
+        command = self._client.database.command
+        built = self._run(lambda: command("buildInfo"))
+        return {"version": built.get("version", ""), "database": self._client.database.name}
+
+    # -- collections
+
+    def _collections(self) -> list[str]:
+        names = self._run(self._client.database.list_collection_names)
+        found = (logical_name(name) for name in names)
+        return [name for name in found if name is not None]
+
+    def _ensure(self, schema: Schema) -> None:
+        database = self._client.database
+        name = self._collection(schema).name
+        if name not in self._run(database.list_collection_names):
+            self._run(lambda: database.command("create", name), writes="one")
