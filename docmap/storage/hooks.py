@@ -54,7 +54,7 @@ class Hooks(CopyHooks):
     """The lookups that it runs itself. None registered is correct, and slow."""
     converters: ClassVar[ConverterManager] = converters
 
-    isolation: ClassVar[str] = ""
+    isolation: str = ""
     """The isolation of its transactions in SQL's words; empty where it has none."""
 
     has_async: ClassVar[bool] = False

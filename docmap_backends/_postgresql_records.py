@@ -1,0 +1,117 @@
+"""Reading records from PostgreSQL: by key, many by key, and all of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from psycopg import errors as pg
+
+from docmap.plan.engine import Record
+from docmap.schema.schema import Schema
+from docmap.storage import BaseStorageAdapter
+from docmap_backends._postgresql_connections import Connections, Row
+from docmap_backends._postgresql_keys import key_text
+from docmap_backends._postgresql_tables import Catalogue, Table
+from docmap_backends._sql import SQL
+
+T = TypeVar("T")
+BATCH: Final = 256
+"""Rows that a stream takes at once."""
+_KEYS: Final = 1000
+
+
+class PostgreSQLRecords(BaseStorageAdapter):
+    """What reads, and what everything else of `postgresql.PostgreSQLStorage` builds on.
+
+    `_connections` runs statements, `_catalogue` knows the tables.
+    """
+
+    _connections: Connections
+    _catalogue: Catalogue
+
+    def _table(self, schema: Schema) -> Table | None:
+        return self._catalogue.table(schema.collection)
+
+    def _reading(self, schema: Schema, read: Callable[[Table], T], nothing: T) -> T:
+        """What `read` gives of the collection's table; `nothing` if there is no such table.
+
+        Others may have removed it since it was last seen: then it is looked for again.
+        """
+        table = self._table(schema)
+        if table is None:
+            return nothing
+        try:
+            return read(table)
+        except pg.UndefinedTable as error:
+            table = self._after_removal(schema, error)
+        return nothing if table is None else read(table)
+
+    def _after_removal(self, schema: Schema, error: pg.UndefinedTable) -> Table | None:
+        """The table anew; in a transaction, which the error has undone, the error."""
+        if self._connections.in_transaction:
+            self._connections.fail(error)
+        self._catalogue.forget()
+        self._ensured.clear()
+        return self._table(schema)
+
+    # -- records
+
+    def _get(self, schema: Schema, key: Any) -> Record | None:
+        values = (key_text(schema, key),)
+
+        def read(table: Table) -> list[Row]:
+            return self._connections.rows(
+                f"SELECT doc, rev FROM {table.name} WHERE key = ?", values
+            )
+
+        nothing: list[Row] = []
+        rows = self._reading(schema, read, nothing)
+        return record_of(rows[0]) if rows else None
+
+    def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
+        wanted = {key_text(schema, key): key for key in keys}
+        texts = list(wanted)
+        found: dict[Any, Record] = {}
+        nothing: list[Row] = []
+        for start in range(0, len(texts), _KEYS):
+            part = texts[start : start + _KEYS]
+
+            def read(table: Table, part: list[bytes] = part) -> list[Row]:
+                return self._connections.rows(
+                    f"SELECT doc, rev, key FROM {table.name} WHERE key = ANY(?::text[])", (part,)
+                )
+
+            for row in self._reading(schema, read, nothing):
+                found[wanted[row[2] or b""]] = record_of(row)
+        return found
+
+    def _scan(self, schema: Schema) -> Iterator[Record]:
+        return self._streamed(schema, lambda table: SQL(f"SELECT doc, rev FROM {table.name}"))
+
+    def _streamed(self, schema: Schema, statement: Callable[[Table], SQL]) -> Iterator[Record]:
+        """The records of a statement that selects doc and rev, as they were when it began."""
+        table = self._table(schema)
+        if table is None:
+            return
+        begun = False
+        try:
+            for rows in self._connections.stream(statement(table), BATCH):
+                begun = True
+                for doc, rev in rows:
+                    yield doc or b"", int(rev or 0)
+        except pg.UndefinedTable as error:
+            if begun:
+                self._connections.fail(error)
+            table = self._after_removal(schema, error)
+        else:
+            return
+        if table is not None:
+            for rows in self._connections.stream(statement(table), BATCH):
+                for doc, rev in rows:
+                    yield doc or b"", int(rev or 0)
+
+
+def record_of(row: Row) -> Record:
+    """The record of a row that begins with doc and rev."""
+    return row[0] or b"", int(row[1] or 0)

@@ -1,0 +1,228 @@
+"""The tables of a PostgreSQL database: one a collection, and the catalogue of what there is.
+
+`docmap_collections` has a row for each collection, with the name of the field that holds the key
+and the highest int key that was counted; `docmap_indexes` says what each index is over. Several
+processes may begin together: who makes a table does it alone, under an advisory lock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from psycopg import errors as pg
+
+from docmap.errors import ForeignStore
+from docmap.schema.indexes import IndexDefinition
+from docmap.schema.schema import Schema
+from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_errors import ENGINE
+from docmap_backends._sql import quoted
+
+FORMAT: Final = 1
+_COMMENT: Final = f"docmap format {FORMAT}"
+_LOCK: Final = 0x646D6170  # "dmap": who makes or removes tables holds it
+_CATALOGUE: Final = (
+    """CREATE TABLE IF NOT EXISTS docmap_collections(
+    name text COLLATE "C" PRIMARY KEY, key_name text NOT NULL,
+    last_key bigint NOT NULL DEFAULT 0)""",
+    """CREATE TABLE IF NOT EXISTS docmap_indexes(
+    name text COLLATE "C" PRIMARY KEY, collection text COLLATE "C" NOT NULL,
+    definition text NOT NULL)""",
+    f"COMMENT ON TABLE docmap_collections IS '{_COMMENT}'",
+)
+_RESERVED: Final = re.compile(r"docmap_|pg_|ix_")
+
+
+def table_name(collection: str) -> str:
+    """The table of a collection. PostgreSQL keeps case where names are quoted.
+
+    >>> table_name("Orders"), table_name("pg_x")
+    ('Orders', '~pg_x')
+    """
+    return "~" + collection if _RESERVED.match(collection) else collection
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of one collection's table."""
+
+    collection: str
+    key_name: str
+    """The name under which every document holds its key; empty if classes differ in it."""
+    indexes: frozenset[str] = frozenset()
+    """The names of docmap's indexes on it."""
+
+    @cached_property
+    def name(self) -> str:
+        """The table's name, quoted."""
+        return quoted(table_name(self.collection))
+
+    def fits(self, schema: Schema) -> bool:
+        """True if nothing is left to make for the class."""
+        named = self.key_name in {"", schema.key_field.stored}
+        return named and all(index.name in self.indexes for index in schema.indexes)
+
+
+class Catalogue:
+    """The tables as they were last read, by collection; shared by the threads of a storage."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._tables: dict[str, Table] = {}
+        self._made = False
+
+    def forget(self) -> None:
+        """Read everything again: it was changed, or a change was taken back."""
+        self._tables = {}
+        self._made = False
+
+    def table(self, collection: str) -> Table | None:
+        """The table of a collection; None if there is none."""
+        found = self._tables.get(collection)
+        if found is not None:
+            return found
+        return self.current(collection)
+
+    def current(self, collection: str) -> Table | None:
+        """The same as the database has it now."""
+        if not self.exists():
+            return None
+        tables = self._tables
+        rows = self._connections.rows(
+            "SELECT c.key_name, (SELECT string_agg(i.name, ' ') FROM docmap_indexes i "
+            "WHERE i.collection = c.name) FROM docmap_collections c WHERE c.name = ?",
+            (collection,),
+        )
+        if not rows:
+            return None
+        key_name, indexes = rows[0]
+        names = frozenset((indexes or b"").decode().split())
+        found = Table(collection, (key_name or b"").decode(), names)
+        tables[collection] = found
+        return found
+
+    def exists(self) -> bool:
+        """True if the database has docmap's tables. Raises ForeignStore if they are not ours."""
+        if not self._made:
+            ((present, told),) = self._connections.rows(
+                "SELECT c IS NOT NULL, obj_description(c, 'pg_class') "
+                "FROM (SELECT to_regclass('docmap_collections')::oid AS c) found"
+            )
+            self._made = present == b"t" and _is_ours(told, self._connections.where)
+        return self._made
+
+    def names(self) -> list[str]:
+        """The names of all collections."""
+        if not self.exists():
+            return []
+        rows = self._connections.rows("SELECT name FROM docmap_collections")
+        return [name.decode() for (name,) in rows if name is not None]
+
+    def definitions(self, schema: Schema) -> dict[str, IndexDefinition]:
+        """The indexes of a collection that exist or are declared, by name."""
+        found = {index.name: index.definition for index in schema.indexes}
+        if self.exists():
+            rows = self._connections.rows(
+                "SELECT name, definition FROM docmap_indexes WHERE collection = ?",
+                (schema.collection,),
+            )
+            for name, text in rows:
+                fields, kinds, unique = json.loads(text or b"[[], [], false]")
+                known = IndexDefinition(
+                    (name or b"").decode(), tuple(fields), tuple(kinds), bool(unique)
+                )
+                found.setdefault(known.name, known)
+        return found
+
+    # -- changing it, inside a transaction
+
+    def lock(self) -> None:
+        """Keep others from making or removing tables until the transaction ends."""
+        self._connections.rows("SELECT pg_advisory_xact_lock(?::bigint)", (_LOCK,))
+
+    def make(self, schema: Schema) -> Table:
+        """The table of a class, made if it is not there; its key's name is noted."""
+        if not self.exists():
+            for statement in _CATALOGUE:
+                self._connections.written(statement)
+            self._made = True
+        table = self.current(schema.collection)
+        if table is None:
+            return self._create(schema)
+        if table.key_name not in {"", schema.key_field.stored}:
+            self._connections.written(
+                "UPDATE docmap_collections SET key_name = '' WHERE name = ?", (schema.collection,)
+            )
+            self._tables.pop(schema.collection, None)
+            table = Table(table.collection, "", table.indexes)
+        return table
+
+    def _create(self, schema: Schema) -> Table:
+        table = Table(schema.collection, schema.key_field.stored)
+        try:
+            self._connections.written(
+                f'CREATE TABLE {table.name}(key text COLLATE "C" PRIMARY KEY, '
+                "rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL)"
+            )
+        except pg.DuplicateTable as error:
+            raise taken_by_others(schema.collection, self._connections.where) from error
+        self._connections.written(
+            "INSERT INTO docmap_collections(name, key_name) VALUES(?, ?)",
+            (schema.collection, table.key_name),
+        )
+        return table
+
+    def remember(self, collection: str, definition: IndexDefinition) -> None:
+        """Write down what an index is over, once it is made."""
+        text = json.dumps([definition.fields, definition.kinds, definition.unique])
+        self._connections.written(
+            "INSERT INTO docmap_indexes(name, collection, definition) VALUES(?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
+            (definition.name, collection, text),
+        )
+        self._tables.pop(collection, None)
+
+    def drop(self, collection: str) -> None:
+        """Remove a collection with its indexes, if there is such a one."""
+        table = self.current(collection)
+        if table is not None:
+            self._connections.written(f"DROP TABLE IF EXISTS {table.name} CASCADE")
+            self._connections.written(
+                "DELETE FROM docmap_indexes WHERE collection = ?", (collection,)
+            )
+            self._connections.written(
+                "DELETE FROM docmap_collections WHERE name = ?", (collection,)
+            )
+        self._tables.pop(collection, None)
+
+
+def _is_ours(told: bytes | None, where: str) -> bool:
+    """True if docmap made the catalogue. Raises ForeignStore if another program did."""
+    text = (told or b"").decode()
+    if text == _COMMENT:
+        return True
+    if text.startswith("docmap format "):
+        raise ForeignStore(
+            f"the database at {where} is in a newer format ({text}) than this docmap knows: "
+            "update docmap",
+            engine=ENGINE,
+        )
+    raise ForeignStore(
+        f"the database at {where} has a table docmap_collections of another program: name another "
+        "database, or another schema by the option schema",
+        engine=ENGINE,
+    )
+
+
+def taken_by_others(collection: str, where: str) -> ForeignStore:
+    """The error of a table that is there already, and not docmap's."""
+    return ForeignStore(
+        f"the database at {where} has a table {table_name(collection)} of another program: name "
+        "another collection, or another schema by the option schema",
+        engine=ENGINE,
+        collection=collection,
+    )

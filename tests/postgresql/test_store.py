@@ -1,0 +1,80 @@
+"""What PostgreSQL's adapter keeps, and how: keys, numbers, tables."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from docmap import Document, ForeignStore
+from docmap.values import ObjectId
+from docmap_backends._postgresql_json import storable
+from docmap_backends._postgresql_keys import column_key, wire_key
+from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.conftest import Opened
+
+pytestmark = pytest.mark.engine("postgresql")
+
+
+class Order(Document, collection="orders"):
+    status: str = "new"
+    weight: float = 1e20
+
+
+def test_keys_keep_their_order_in_the_column(rng: random.Random) -> None:
+    texts = ["", "a", "\x01", "\x02b", "\x03", "é", "\U0010fffe", "\U0010ffff", "Z", "z"]
+    texts += ["".join(rng.choices("\x01\x02a\U0010fffe\U0010ffff", k=3)) for _ in range(200)]
+    texts = sorted(set(texts))
+    ints = sorted({-(2**63), -1, 0, 1, 2**63 - 1, *(rng.getrandbits(62) for _ in range(50))})
+    others = [b"u" + bytes(16), b"u" + b"\xff" * 16, b"v" + bytes(12)]
+    keys: list[str | int | bytes] = [*ints, *texts, *others]
+    columns = [column_key(key).encode() for key in keys]
+    assert columns == sorted(columns)
+    assert len(set(columns)) == len(columns)
+    assert [wire_key(column.decode()) for column in columns[: len(ints) + len(texts)]] == [
+        *ints,
+        *texts,
+    ]
+
+
+def test_every_type_of_key_comes_back(db: PostgreSQLStorage) -> None:
+    keys: list[Any] = ["a", "", "\x01x", 5, -5, UUID(int=7), ObjectId(bytes(12)), "\U0010ffff"]
+    for key in keys:
+        db.insert_many("zoo", [{"id": key, "n": 1}])
+    assert [db.get("zoo", key)["id"] for key in keys] == keys
+    assert [row["id"] for row in db.get_many("zoo", keys)] == keys
+
+
+def test_numbers_come_back_as_they_were(db: PostgreSQLStorage) -> None:
+    values = [1e16, -1e300, 5e-324, 1.7976931348623157e308, 5.0, 0.1, 1e-7, 2**53, 10**16, 1e22]
+    db.insert_many("zoo", [{"id": "a", "values": values, "text": ':1e5,"\\"[1e5'}])
+    found = db.get("zoo", "a")
+    assert found["values"] == values
+    assert [type(one) for one in found["values"]] == [type(one) for one in values]
+    assert found["text"] == ':1e5,"\\"[1e5'
+
+
+def test_json_without_such_numbers_is_left_alone() -> None:
+    data = b'{"id":"1e5","n":[1,2.5,1e-5]}'
+    assert storable(data) is data
+
+
+def test_a_table_of_another_program_is_refused(db: PostgreSQLStorage, opened: Opened) -> None:
+    db._connections.written("CREATE TABLE orders(x int)")
+    try:
+        with pytest.raises(ForeignStore, match="table orders of another program"):
+            Order(id="a").save(db)
+    finally:
+        db._connections.written("DROP TABLE orders")
+    Order(id="a").save(db)
+    assert opened().get(Order, "a").weight == 1e20
+
+
+def test_a_table_that_others_removed_is_made_again(db: PostgreSQLStorage, opened: Opened) -> None:
+    other = opened()
+    Order(id="a").save(db)
+    assert other.find(Order).count() == 1
+    db.clear()
+    assert other.find(Order).list() == []
