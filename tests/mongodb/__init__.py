@@ -1,0 +1,1 @@
+"""SQLite: its plans, its traps, other programs, faults, indexes."""
