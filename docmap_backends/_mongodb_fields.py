@@ -11,10 +11,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-KEY: Final = "_id"
-"""The field that holds the key of every document."""
-REVISION: Final = "_rev"
-"""The field that holds the revision, a number; a document of another program has none."""
+from docmap_backends._mongodb_names import ID, REVISION
+
 _MARK: Final = "%"
 _ESCAPES: Final = {"%25": "%", "%2E": "."}
 _ESCAPE = re.compile("%25|%2E")
@@ -72,8 +70,8 @@ def stored_top(name: str, key: str) -> str:
     ['_id', 'id', '%_rev', '%%_rev', '%a%2Eb']
     """
     if name == key:
-        return KEY
-    if name == KEY:
+        return ID
+    if name == ID:
         return stored_name(key)
     if name.endswith(REVISION) and name.lstrip(_MARK) == REVISION:
         return _MARK + name
@@ -86,10 +84,10 @@ def read_top(stored: str, key: str) -> str:
     >>> [read_top(name, "id") for name in ("_id", "id", "%_rev", "%%_rev", "%a%2Eb")]
     ['id', '_id', '_rev', '%_rev', 'a.b']
     """
-    if stored == KEY:
+    if stored == ID:
         return key
     if stored == stored_name(key):
-        return KEY
+        return ID
     if stored.endswith(REVISION) and stored.lstrip(_MARK) == REVISION:
         return stored[1:] if stored[0] == _MARK else stored
     return read_name(stored)

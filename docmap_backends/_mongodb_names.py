@@ -1,49 +1,16 @@
-"""Names in MongoDB: what a top-level field and a collection of docmap are called there.
-
-The key's storage name and `_id` change places, so that any two fields stay two; `_rev` is the
-revision, and a field of the user's that is called so gets one more underscore at its end.
-"""
+"""Names in MongoDB: docmap's own fields, and what a collection of docmap is called there."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from docmap.schema.schema import Schema
-
 ID: Final = "_id"
+"""The field that holds the key of every document."""
 REVISION: Final = "_rev"
+"""The field that holds the revision, a number; a document of another program has none."""
 OWN: Final = "_docmap_"
 """How docmap's own collections begin: no collection of docmap's may begin with an underscore."""
 _SYSTEM: Final = "system."
-
-
-def to_name(schema: Schema, name: str) -> str:
-    """The name that a top-level storage name of docmap has in a document of MongoDB."""
-    key = schema.key_field.stored
-    if name == key:
-        return ID
-    if name == ID:
-        return to_name_of_user(key)
-    return to_name_of_user(name)
-
-
-def from_name(schema: Schema, name: str) -> str:
-    """The storage name of a top-level field that is not the revision; the inverse of `to_name`."""
-    key = schema.key_field.stored
-    if name == ID:
-        return key
-    name = from_name_of_user(name)
-    return ID if name == key else name
-
-
-def to_name_of_user(name: str) -> str:
-    """A name that is not the key's, told apart from the revision's."""
-    return f"{name}_" if name.startswith(REVISION) and name.strip("_") == "rev" else name
-
-
-def from_name_of_user(name: str) -> str:
-    """The inverse of `to_name_of_user`."""
-    return name[:-1] if to_name_of_user(name[:-1]) == name else name
 
 
 def collection_name(collection: str) -> str:

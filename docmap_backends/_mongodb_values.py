@@ -23,11 +23,10 @@ from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap_backends._mongodb_converters import reader, writer
 from docmap_backends._mongodb_fields import (
-    KEY,
-    REVISION,
     read_top,
     stored_top,
 )
+from docmap_backends._mongodb_names import ID, REVISION
 from docmap_backends._mongodb_native import (
     PLAIN,
     native,
@@ -116,7 +115,7 @@ def _top_writer(root: FieldType, key: str) -> Callable[[Any], dict[str, Any]]:
         for entry in root.fields.values()
     }
     if key not in known:
-        known[key] = (KEY, native)
+        known[key] = (ID, native)
     others = (writer(root.item) or native) if root.item else native
 
     def write(held: Any) -> dict[str, Any]:
@@ -140,8 +139,8 @@ def _top_reader(root: FieldType, key: str) -> Callable[[dict[str, Any]], dict[st
         stored_top(entry.stored, key): (entry.stored, reader(entry.type))
         for entry in root.fields.values()
     }
-    if KEY not in known:
-        known[KEY] = (key, wire)
+    if ID not in known:
+        known[ID] = (key, wire)
     others = (reader(root.item) or wire) if root.item else wire
 
     def read(document: dict[str, Any]) -> dict[str, Any]:

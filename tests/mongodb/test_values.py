@@ -20,12 +20,12 @@ from docmap.schema.schema import Schema, untyped
 from docmap.storage.loading import schema_of
 from docmap_backends._mongodb_decimals import decimal128, decimal_text
 from docmap_backends._mongodb_fields import (
-    REVISION,
     read_name,
     read_top,
     stored_name,
     stored_top,
 )
+from docmap_backends._mongodb_names import REVISION
 from docmap_backends._mongodb_values import (
     OPTIONS,
     records,
@@ -175,7 +175,7 @@ def test_decimals_come_back_with_their_scale(rng: Random) -> None:
         assert decimal_text(made) == str(value)
 
 
-@pytest.mark.parametrize("text", ["", "x", ".", "NaN", "1" * 35, "-", "1_0", "٣"])
+@pytest.mark.parametrize("text", ["", "x", ".", "NaN", "1" * 35, "-", "1_0"])
 def test_text_that_is_no_decimal_stays_text(text: str) -> None:
     found = decimal128(text)
     assert found is None
