@@ -66,7 +66,7 @@ class Connections:
     def run(
         self, statement: str, parameters: Iterable[Any] = (), *, write: bool = False
     ) -> PGresult:
-        """Run one statement with `?` for its values. A read is tried once more on a fresh link."""
+        """Run one statement with `%s` for its values. A read is tried once more on a fresh link."""
         text, values = numbered(statement), [encoded(one) for one in parameters]
         found: PGresult = self.on_link(
             lambda link, end: link.execute(text, values, end), write=write

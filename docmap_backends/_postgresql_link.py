@@ -38,24 +38,22 @@ _GOOD: Final = frozenset(
 _CHUNKS: Final = frozenset({pq.ExecStatus.TUPLES_CHUNK, pq.ExecStatus.SINGLE_TUPLE})
 _CHUNKED: Final = pq.version() >= 170000
 
-_MARK: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\?\?|\?")
+_MARK: Final = re.compile(r"%[s%]")
 
 
 @lru_cache(maxsize=4096)
 def numbered(statement: str) -> bytes:
-    """A statement with `?` for its values in PostgreSQL's form; `??` is one question mark.
+    """A statement with `%s` for its values in PostgreSQL's form; `%%` is one percent sign.
 
-    >>> numbered("SELECT '?' WHERE a = ? AND b ?? ?")
-    b"SELECT '?' WHERE a = $1 AND b ? $2"
+    >>> numbered("SELECT '%%' WHERE a = %s AND b ? %s")
+    b"SELECT '%' WHERE a = $1 AND b ? $2"
     """
     count = 0
 
     def mark(found: re.Match[str]) -> str:
         nonlocal count
-        if found[0] == "??":
-            return "?"
-        if found[0] != "?":
-            return found[0]
+        if found[0] == "%%":
+            return "%"
         count += 1
         return f"${count}"
 

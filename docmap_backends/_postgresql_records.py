@@ -55,6 +55,24 @@ class PostgreSQLRecords(BaseStorageAdapter):
         self._ensured.clear()
         return self._table(schema)
 
+    # -- statements
+
+    def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a read, each value as the bytes of the text that the server writes."""
+        return self._connections.rows(statement, parameters)
+
+    def _stream(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[list[Row]]:
+        """The rows of a read in batches, as they were when it began."""
+        return self._connections.stream(SQL(statement, tuple(parameters)), BATCH)
+
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a write; how many rows it changed."""
+        return self._connections.changed(statement, parameters)
+
+    def _records(self, rows: Sequence[Row]) -> list[Record]:
+        """The records of rows that begin with doc and rev."""
+        return [record_of(row) for row in rows]
+
     # -- records
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
@@ -62,7 +80,7 @@ class PostgreSQLRecords(BaseStorageAdapter):
 
         def read(table: Table) -> list[Row]:
             return self._connections.rows(
-                f"SELECT doc, rev FROM {table.name} WHERE key = ?", values
+                f"SELECT doc, rev FROM {table.name} WHERE key = %s", values
             )
 
         nothing: list[Row] = []
@@ -79,7 +97,7 @@ class PostgreSQLRecords(BaseStorageAdapter):
 
             def read(table: Table, part: list[bytes] = part) -> list[Row]:
                 return self._connections.rows(
-                    f"SELECT doc, rev, key FROM {table.name} WHERE key = ANY(?::text[])", (part,)
+                    f"SELECT doc, rev, key FROM {table.name} WHERE key = ANY(%s::text[])", (part,)
                 )
 
             for row in self._reading(schema, read, nothing):

@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 from psycopg import errors as pg
 
@@ -56,6 +56,10 @@ class Table:
     indexes: frozenset[str] = frozenset()
     """The names of docmap's indexes on it."""
 
+    key: ClassVar[str] = "key"
+    rev: ClassVar[str] = "rev"
+    doc: ClassVar[str] = "doc"
+
     @cached_property
     def name(self) -> str:
         """The table's name, quoted."""
@@ -94,7 +98,7 @@ class Catalogue:
         tables = self._tables
         rows = self._connections.rows(
             "SELECT c.key_name, (SELECT string_agg(i.name, ' ') FROM docmap_indexes i "
-            "WHERE i.collection = c.name) FROM docmap_collections c WHERE c.name = ?",
+            "WHERE i.collection = c.name) FROM docmap_collections c WHERE c.name = %s",
             (collection,),
         )
         if not rows:
@@ -127,7 +131,7 @@ class Catalogue:
         found = {index.name: index.definition for index in schema.indexes}
         if self.exists():
             rows = self._connections.rows(
-                "SELECT name, definition FROM docmap_indexes WHERE collection = ?",
+                "SELECT name, definition FROM docmap_indexes WHERE collection = %s",
                 (schema.collection,),
             )
             for name, text in rows:
@@ -142,7 +146,7 @@ class Catalogue:
 
     def lock(self) -> None:
         """Keep others from making or removing tables until the transaction ends."""
-        self._connections.rows("SELECT pg_advisory_xact_lock(?::bigint)", (_LOCK,))
+        self._connections.rows("SELECT pg_advisory_xact_lock(%s::bigint)", (_LOCK,))
 
     def make(self, schema: Schema) -> Table:
         """The table of a class, made if it is not there; its key's name is noted."""
@@ -155,7 +159,7 @@ class Catalogue:
             return self._create(schema)
         if table.key_name not in {"", schema.key_field.stored}:
             self._connections.written(
-                "UPDATE docmap_collections SET key_name = '' WHERE name = ?", (schema.collection,)
+                "UPDATE docmap_collections SET key_name = '' WHERE name = %s", (schema.collection,)
             )
             self._tables.pop(schema.collection, None)
             table = Table(table.collection, "", table.indexes)
@@ -171,7 +175,7 @@ class Catalogue:
         except pg.DuplicateTable as error:
             raise taken_by_others(schema.collection, self._connections.where) from error
         self._connections.written(
-            "INSERT INTO docmap_collections(name, key_name) VALUES(?, ?)",
+            "INSERT INTO docmap_collections(name, key_name) VALUES(%s, %s)",
             (schema.collection, table.key_name),
         )
         return table
@@ -180,7 +184,7 @@ class Catalogue:
         """Write down what an index is over, once it is made."""
         text = json.dumps([definition.fields, definition.kinds, definition.unique])
         self._connections.written(
-            "INSERT INTO docmap_indexes(name, collection, definition) VALUES(?, ?, ?) "
+            "INSERT INTO docmap_indexes(name, collection, definition) VALUES(%s, %s, %s) "
             "ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
             (definition.name, collection, text),
         )
@@ -192,10 +196,10 @@ class Catalogue:
         if table is not None:
             self._connections.written(f"DROP TABLE IF EXISTS {table.name} CASCADE")
             self._connections.written(
-                "DELETE FROM docmap_indexes WHERE collection = ?", (collection,)
+                "DELETE FROM docmap_indexes WHERE collection = %s", (collection,)
             )
             self._connections.written(
-                "DELETE FROM docmap_collections WHERE name = ?", (collection,)
+                "DELETE FROM docmap_collections WHERE name = %s", (collection,)
             )
         self._tables.pop(collection, None)
 

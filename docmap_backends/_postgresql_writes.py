@@ -64,7 +64,7 @@ class PostgreSQLWriting(PostgreSQLRecords):
         self._storing(
             schema,
             lambda table: self._connections.changed(
-                f"INSERT INTO {table.name}(key, rev, doc) VALUES(?, ?, ?) ON CONFLICT (key) "
+                f"INSERT INTO {table.name}(key, rev, doc) VALUES(%s, %s, %s) ON CONFLICT (key) "
                 "DO UPDATE SET rev = excluded.rev, doc = excluded.doc",
                 values,
             ),
@@ -74,7 +74,7 @@ class PostgreSQLWriting(PostgreSQLRecords):
         values = (key_text(schema, key),)
 
         def remove(table: Table) -> int:
-            return self._connections.changed(f"DELETE FROM {table.name} WHERE key = ?", values)
+            return self._connections.changed(f"DELETE FROM {table.name} WHERE key = %s", values)
 
         return self._reading(schema, remove, 0) > 0
 
@@ -99,7 +99,7 @@ class PostgreSQLWriting(PostgreSQLRecords):
 
         def remove(table: Table) -> int:
             return self._connections.changed(
-                f"DELETE FROM {table.name} WHERE key = ? AND rev = ?", values
+                f"DELETE FROM {table.name} WHERE key = %s AND rev = %s", values
             )
 
         if not self._reading(schema, remove, 0):
