@@ -188,6 +188,22 @@ def fork(target: Target) -> None:
         tell("parent", status, len(held(db)), db.get(Note, "parent").number, len(list(stream)))
 
 
+def fork_on_a_server(target: Target) -> None:
+    """As `fork`, where the child may open connections of its own; it writes to other documents."""
+    with target.open() as db:
+        db.insert_many([note(f"{number}", number) for number in range(300)])
+        stream = iter(db.find(Note))
+        next(stream)
+        child = os.fork()
+        if child == 0:
+            uses = (lambda: db.upsert(Counter(id="child")), lambda: list(stream))
+            tell("child", _worked(lambda: db.get(Note, "1"), lambda: held(db), *uses))
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        db.upsert(note("parent", 3))
+        tell("parent", status, db.get(Note, "parent").number, len(list(stream)))
+
+
 def _tried(db: BaseStorageAdapter, *more: Callable[[], Any]) -> list[str]:
     """The names of the errors of each use of a storage; what worked is `worked`."""
     uses: tuple[Callable[[], Any], ...] = (
@@ -200,6 +216,11 @@ def _tried(db: BaseStorageAdapter, *more: Callable[[], Any]) -> list[str]:
         db.clear,
         *more,
     )
+    return _worked(*uses)
+
+
+def _worked(*uses: Callable[[], Any]) -> list[str]:
+    """The names of the errors of each use; what worked is `worked`."""
     told = []
     for use in uses:
         try:
@@ -320,6 +341,7 @@ PROGRAMS: Final[dict[str, Callable[..., None]]] = {
         hold,
         attempt,
         fork,
+        fork_on_a_server,
         interrupt,
         stream,
         leave,

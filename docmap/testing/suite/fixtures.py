@@ -13,6 +13,7 @@ import pytest
 
 from docmap import BaseStorageAdapter, connect
 from docmap.testing.collecting import APPLIED, is_long
+from docmap.testing.disturbed import Disturbed
 from docmap.testing.prepared import Prepared
 from docmap.testing.processes import Forker, Target
 from docmap.testing.profile import BackendProfile
@@ -26,6 +27,7 @@ __all__ = [
     "beside",
     "db",
     "directory",
+    "disturbed",
     "forker",
     "long_run",
     "opened",
@@ -96,6 +98,14 @@ def db(backend: BackendProfile, opened: Opened) -> BaseStorageAdapter:
     if held:
         pytest.fail(f"{backend.name} is not empty: name a store of its own", pytrace=False)
     return storage
+
+
+@pytest.fixture
+def disturbed(backend: BackendProfile, *, long_run: bool) -> Iterator[Disturbed]:
+    """The server of the profile behind a proxy, with two counters in it; cleared afterwards."""
+    server = Disturbed(backend, busy=not long_run)
+    yield server
+    server.close()
 
 
 @pytest.fixture
