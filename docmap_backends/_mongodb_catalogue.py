@@ -1,4 +1,9 @@
-"""What docmap notes beside the collections of a MongoDB database: the counters of keys."""
+"""What docmap notes beside the collections of a MongoDB database: key fields and counted keys.
+
+One document a collection, under its name: `keys` are the storage names of the key in the classes
+that have written it, `last_key` the last int key that was given. Without such a document docmap
+has not written the collection yet.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,14 @@ from docmap_backends._mongodb_client import Client
 from docmap_backends._mongodb_names import ID, OWN
 
 CATALOGUE: Final = f"{OWN}collections"
+_KEYS: Final = "keys"
 _LAST: Final = "last_key"
 Run = Callable[..., Any]
 """How a storage runs a call of the driver, within the deadline of its operation."""
 
 
 class Catalogue:
-    """The notes of one database, through one client."""
+    """The notes of one database, through one client. Nothing of them is part of a transaction."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -31,6 +37,43 @@ class Catalogue:
     def _notes(self) -> Any:
         return self._client.database[CATALOGUE]
 
+    def forget(self) -> None:
+        """Nothing is known any more: collections were removed."""
+        self._counted.clear()
+
+    # -- collections
+
+    def has(self, run: Run, schema: Schema) -> bool:
+        """True if the collection was made, and written with this key field."""
+        return schema.key_field.stored in self._keys(run, schema.collection)
+
+    def note(self, run: Run, schema: Schema) -> None:
+        """Note a collection that was made, and the key field that it is written with."""
+        notes, change = self._notes, {"$addToSet": {_KEYS: schema.key_field.stored}}
+        run(lambda: notes.update_one({ID: schema.collection}, change, upsert=True), writes="one")
+
+    def key_name(self, run: Run, collection: str) -> str:
+        """The storage name of the key field; empty if none or more than one is known."""
+        keys = self._keys(run, collection)
+        return keys[0] if len(keys) == 1 else ""
+
+    def drop(self, run: Run, collection: str) -> None:
+        """Forget a collection that is removed, and its counter."""
+        notes = self._notes
+        run(lambda: notes.delete_one({ID: collection}), writes="one")
+        self._counted.pop(collection, None)
+
+    def _keys(self, run: Run, collection: str) -> list[str]:
+        found = self._found(run, collection).get(_KEYS)
+        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+    def _found(self, run: Run, collection: str) -> dict[str, Any]:
+        notes = self._notes
+        found = run(lambda: notes.find_one({ID: collection}))
+        return dict(found) if found else {}
+
+    # -- counters
+
     def knows(self, schema: Schema) -> bool:
         """True once the counter is known to be beyond all keys that were there."""
         return schema.collection in self._counted
@@ -40,7 +83,6 @@ class Catalogue:
         notes, name = self._notes, schema.collection
         if not self.knows(schema):
             self.count_to(run, schema, highest)
-        # Not of a transaction: a key that was given is never given again.
         found = run(
             lambda: notes.find_one_and_update(
                 {ID: name, _LAST: {"$lt": INT_MAX}},
@@ -49,6 +91,9 @@ class Catalogue:
             ),
             writes="one",
         )
+        if found is None and self.counted(run, schema) < INT_MAX:
+            self._counted.pop(name, None)  # another process cleared the database
+            return self.next_key(run, schema, highest)
         if found is None:
             raise InvalidValue(
                 f"{name} has used the last int key: give {schema.key} yourself",
@@ -64,18 +109,10 @@ class Catalogue:
         notes, name = self._notes, schema.collection
         if self._counted.get(name, -1) >= key:
             return
-        run(
-            lambda: notes.update_one({ID: name}, {"$max": {_LAST: key}}, upsert=True),
-            writes="one",
-        )
+        change = {"$max": {_LAST: key}}
+        run(lambda: notes.update_one({ID: name}, change, upsert=True), writes="one")
         self._counted[name] = key
 
     def counted(self, run: Run, schema: Schema) -> int:
         """The highest key that was counted; 0 if none was."""
-        notes, name = self._notes, schema.collection
-        found = run(lambda: notes.find_one({ID: name}))
-        return int(found.get(_LAST) or 0) if found else 0
-
-    def forget(self) -> None:
-        """Nothing is known any more: collections were removed."""
-        self._counted.clear()
+        return int(self._found(run, schema.collection).get(_LAST) or 0)

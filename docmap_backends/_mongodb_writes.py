@@ -38,7 +38,7 @@ class MongoWriting(MongoReading):
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         collection = self._collection(schema)
         data, revision = record
-        document = self._document(schema, _bytes(data), revision)
+        document = self._document(schema, as_bytes(data), revision)
         self._run(
             lambda: collection.replace_one(
                 {ID: document[ID]}, document, upsert=True, session=self._session
@@ -231,5 +231,6 @@ def matching(revision: int) -> Any:
     return revision or {"$in": [0, None]}
 
 
-def _bytes(data: bytes | str) -> bytes:
+def as_bytes(data: bytes | str) -> bytes:
+    """The bytes of a record."""
     return data if isinstance(data, bytes) else data.encode()

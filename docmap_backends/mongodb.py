@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from docmap.errors import StorageError
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_client import Client
+from docmap_backends._mongodb_copying import MongoCopying
 from docmap_backends._mongodb_names import logical_name
 from docmap_backends._mongodb_settings import (
     CONNECT_TIMEOUT,
@@ -17,10 +19,11 @@ from docmap_backends._mongodb_settings import (
     database_name,
     split,
 )
-from docmap_backends._mongodb_writes import MongoWriting
+
+_EXISTS: Final = 48
 
 
-class MongoDBStorage(MongoWriting):
+class MongoDBStorage(MongoCopying):
     """`mongodb://host/database`, or `mongodb+srv://`.
 
     Options: `timeout` (seconds for a whole operation, 30), `connect_timeout` (seconds to reach the
@@ -31,7 +34,7 @@ class MongoDBStorage(MongoWriting):
     scheme = "mongodb"
     settings: ClassVar[dict[str, type]] = dict(SETTINGS)
     default_timeout = TIMEOUT
-    is_async = False
+    has_async = True
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(canonical(url), **options)
@@ -86,7 +89,17 @@ class MongoDBStorage(MongoWriting):
         return [name for name in found if name is not None]
 
     def _ensure(self, schema: Schema) -> None:
-        database = self._client.database
-        name = self._collection(schema).name
-        if name not in self._run(database.list_collection_names):
-            self._run(lambda: database.command("create", name), writes="one")
+        if not self._catalogue.has(self._run, schema):
+            self._create(schema)
+            self._catalogue.note(self._run, schema)
+
+    def _create(self, schema: Schema) -> None:
+        """Make the collection, if others have not."""
+        database, name = self._client.database, self._collection(schema).name
+        if self._session is not None and name in self._run(database.list_collection_names):
+            return  # a command that is refused would end the transaction
+        try:
+            self._run(lambda: database.command("create", name, session=self._session))
+        except StorageError as error:
+            if getattr(error.__cause__, "code", None) != _EXISTS:
+                raise
