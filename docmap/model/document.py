@@ -30,6 +30,7 @@ from docmap.schema.filters import narrowed
 from docmap.schema.registry import DECLARATION, TargetUndefined, known
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
+from docmap.storage.bridge import outside
 from docmap.storage.loading import SCHEMA, STATE, State, state_of
 from docmap.values import ObjectId, uuid7_text
 
@@ -169,7 +170,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
     @classmethod
     def from_storage(cls, storage: BaseStorageAdapter, primary_key: Any) -> Self:
         """The stored document of a key. Raises DocumentNotFound."""
-        return storage.get(cls, primary_key)
+        return _to_be_asked(storage).get(cls, primary_key)
 
     # -- other classes, other records
 
@@ -224,7 +225,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
                 "is configured: pass one, order.save(db), or call "
                 'docmap.configure({"default": URL})'
             )
-        return found
+        return _to_be_asked(found)
 
     # -- equality, copies
 
@@ -276,6 +277,13 @@ class Document(BaseModel, metaclass=DocumentMeta):
             if marked.name not in (update or {}):
                 copied.__pydantic_fields_set__.discard(marked.name)  # docmap sets it anew
         return copied
+
+
+def _to_be_asked(storage: BaseStorageAdapter) -> BaseStorageAdapter:
+    """The storage, unless it is awaited: then raises UseAsyncStorage."""
+    if getattr(storage, "awaited", False):
+        raise outside()
+    return storage
 
 
 def _with_state(original: Document, copied: D) -> D:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 from weakref import WeakKeyDictionary, ref
 
@@ -92,6 +93,16 @@ def is_served() -> bool:
 def serve() -> None:
     """Say that this thread runs what an event loop awaits elsewhere."""
     _here.serves = True
+
+
+@contextmanager
+def served() -> Iterator[None]:
+    """The block is done for an awaited call: it neither reads nor writes."""
+    outer, _here.serves = _here.serves, True
+    try:
+        yield
+    finally:
+        _here.serves = outer
 
 
 def sleep(seconds: float) -> None:

@@ -90,15 +90,20 @@ def _innermost(frames: tuple[_Frame, ...], storage: Lifecycle) -> _Frame | None:
 
 def _elsewhere(storage: Lifecycle, who: str) -> Unsupported:
     if storage.is_async:
-        return Unsupported(
-            f"{storage.scheme}: the task that started this one has a transaction open, which "
-            "belongs to it alone: await here only after its end, or do this in that task itself "
-            "(asyncio.timeout stays in it; gather and, before Python 3.12, wait_for do not)",
-            engine=storage.scheme,
-        )
+        return of_another_task(storage)
     return Unsupported(
         f"{storage.scheme}: {who} has a transaction open, which belongs to it alone: end it first "
         "(hold none across an await), or connect a storage of its own for each",
+        engine=storage.scheme,
+    )
+
+
+def of_another_task(storage: Lifecycle) -> Unsupported:
+    """The error of a task that was started inside a transaction of an awaited storage."""
+    return Unsupported(
+        f"{storage.scheme}: the task that started this one has a transaction open, which belongs "
+        "to it alone: await here only after its end, or do this in that task itself "
+        "(asyncio.timeout stays in it; gather and, before Python 3.12, wait_for do not)",
         engine=storage.scheme,
     )
 
@@ -129,6 +134,11 @@ def owned(storage: Lifecycle) -> Iterator[None]:
         _mine.frames = tuple(one for one in _mine.frames if one.open)
 
 
+def forget_closed() -> None:
+    """Forget the transactions around this code that have ended, in another task or context."""
+    _context.set(tuple(one for one in _context.get() if one.open))
+
+
 def in_transaction(storage: Lifecycle) -> bool:
     """True if this thread or task has a transaction of the storage open."""
     return _innermost(_mine.frames, storage) is not None
@@ -136,16 +146,25 @@ def in_transaction(storage: Lifecycle) -> bool:
 
 def retrying(storage: BaseStorageAdapter, function: Callable[[], R], attempts: int) -> R:
     """What `function` returns, run in a transaction, and anew if it met others; see the method."""
-    if isinstance(attempts, bool) or attempts < 1:
-        raise InvalidValue("retrying takes a number of attempts, at least 1")
-    last = 1 if in_transaction(storage) else attempts
-    for attempt in range(1, last):
+    for attempt in range(1, attempts_left(storage, attempts)):
         try:
             return _once(storage, function)
         except CONFLICTS:
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-        sleep(_random.uniform(0, pause))
+            seconds = pause(attempt)
+        sleep(seconds)
     return _once(storage, function)
+
+
+def attempts_left(storage: Lifecycle, attempts: int) -> int:
+    """How often a function may run: once inside a transaction. Raises InvalidValue for none."""
+    if isinstance(attempts, bool) or attempts < 1:
+        raise InvalidValue("retrying takes a number of attempts, at least 1")
+    return 1 if in_transaction(storage) else attempts
+
+
+def pause(attempt: int) -> float:
+    """The seconds to wait after a failed attempt, counted from 1."""
+    return _random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))
 
 
 def _once(storage: BaseStorageAdapter, function: Callable[[], R]) -> R:
