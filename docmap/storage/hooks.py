@@ -62,6 +62,10 @@ class Hooks(CopyHooks):
     is_async: bool = False
     """True if it is awaited (docmap.aio). With `has_async` it then connects to the async driver."""
 
+    atomic_updates: ClassVar[bool] = False
+    """`_update_matching` and `_update_first` are all or nothing by themselves: no transaction is
+    opened around them, which would cost a server two more round trips."""
+
     slow_seconds: float = 1.0
     """An operation that takes so many seconds is logged as a warning."""
     scan_documents: int = 10_000
@@ -294,6 +298,16 @@ class Hooks(CopyHooks):
         """Update the records that match a native condition where the engine does it by itself.
 
         How many there were; None if it must be done document by document, nothing changed then.
+        """
+        return None
+
+    def _update_first(
+        self, schema: Schema, query: NativeQuery, rewriter: Rewriter, *, new: bool
+    ) -> list[Record] | None:
+        """Update the first match of a query with a limit of 1, where the engine does it by itself.
+
+        Its record as it is then, or as it was unless `new`, or an empty list if nothing matched;
+        None if it must be read and written, nothing changed then.
         """
         return None
 
