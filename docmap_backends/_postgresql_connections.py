@@ -16,6 +16,7 @@ from psycopg import errors as pg
 
 from docmap.errors import StorageError
 from docmap.storage.bridge import Local
+from docmap.storage.deadlines import caller
 from docmap_backends._postgresql_errors import ENGINE, is_lost, is_timeout, translated
 from docmap_backends._postgresql_link import Link, encoded, numbered
 from docmap_backends._postgresql_pool import Pool
@@ -38,13 +39,14 @@ class _Own(Local):
     depth: int = 0
     lost: bool = False
     cursors: int = 0
+    made: bool = False
 
 
 class Connections:
     """The connections of one storage, and the transactions on them.
 
-    `seconds` gives how long one call may take, None without a bound; `on_undo` is called whenever
-    something that was written is taken back.
+    A call ends with the operation that it is part of, else within `timeout` seconds; `on_undo` is
+    called when tables that were made or removed are taken back.
     """
 
     def __init__(
@@ -52,12 +54,12 @@ class Connections:
         pool: Pool,
         where: str,
         *,
-        seconds: Callable[[], float | None],
+        timeout: float | None,
         on_undo: Callable[[], None],
     ) -> None:
         self.where = where
         self._pool = pool
-        self._seconds = seconds
+        self._timeout = timeout
         self._on_undo = on_undo
         self._own = _Own()
 
@@ -130,12 +132,18 @@ class Connections:
     def fail(self, error: psycopg.Error, *, sent_write: bool = False) -> NoReturn:
         """Raise docmap's error for one of the driver's."""
         self._pool.check()
-        raise translated(error, self.where, sent_write=sent_write) from error
+        raise self.told(error, sent_write=sent_write) from error
+
+    def told(self, error: psycopg.Error, *, sent_write: bool = False) -> StorageError:
+        """Docmap's error for one of the driver's."""
+        return translated(error, self.where, sent_write=sent_write)
 
     def deadline(self) -> float | None:
         """When a call that begins now must have ended."""
-        seconds = self._seconds()
-        return None if seconds is None else monotonic() + seconds
+        held = caller.deadline
+        if held is None and self._timeout is not None:
+            return monotonic() + self._timeout
+        return held
 
     # -- streams
 
@@ -145,10 +153,10 @@ class Connections:
         if self._own.link is not None:
             yield from self._cursor(statement, values, size)
             return
-        text, seconds = numbered(statement.text), self._seconds()
+        text = numbered(statement.text)
         link = self._pool.take(self.deadline() or monotonic() + _FOREVER)
         try:
-            for result in link.stream(text, values, size, seconds):
+            for result in link.stream(text, values, size, self.deadline):
                 yield rows_of(result)
         except PASSED:
             raise
@@ -185,6 +193,12 @@ class Connections:
         """True inside a transaction of the caller's."""
         return self._own.link is not None
 
+    @property
+    def is_undone(self) -> bool:
+        """True inside a transaction that an error has undone."""
+        link = self._own.link
+        return link is not None and (self._own.lost or link.failed)
+
     @contextmanager
     def transaction(self, level: str = "") -> Iterator[None]:
         """A transaction, or a savepoint inside one; undone by any exception.
@@ -212,7 +226,7 @@ class Connections:
             except BaseException:
                 self._pool.give(link)
                 raise
-        own.link, own.depth, own.lost = link, 1, False
+        own.link, own.depth, own.lost, own.made = link, 1, False, False
         try:
             try:
                 yield
@@ -221,10 +235,10 @@ class Connections:
             finally:
                 own.link, own.depth = None, 0
                 if not link.closed and not link.idle:
-                    self._on_undo()
+                    self._undo()
                     self._roll_back(link)
                 elif link.closed:
-                    self._on_undo()
+                    self._undo()
         finally:
             self._pool.give(link)
 
@@ -234,7 +248,7 @@ class Connections:
         except psycopg.Error as error:
             self.fail(error, sent_write=is_lost(error) or is_timeout(error))
         if said != "COMMIT":  # of a transaction that an error has undone the server says ROLLBACK
-            self._on_undo()
+            self._undo()
             raise self._undone()
 
     def _roll_back(self, link: Link) -> None:
@@ -256,7 +270,7 @@ class Connections:
             )
         except BaseException:
             own.depth = min(own.depth, depth)
-            self._on_undo()
+            self._undo()
             if own.link is link and not link.closed:
                 both = f"ROLLBACK TO {name}; RELEASE {name}"
                 try:
@@ -281,6 +295,15 @@ class Connections:
             "leave its block before you write again",
             engine=ENGINE,
         )
+
+    def changed_tables(self) -> None:
+        """Note that the transaction has made or removed tables: not all will see it to its end."""
+        self._own.made = True
+
+    def _undo(self) -> None:
+        if self._own.made:
+            self._own.made = False
+            self._on_undo()
 
     @property
     def link(self) -> Link | None:

@@ -10,7 +10,7 @@ import os
 import re
 import select
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from time import monotonic
@@ -165,11 +165,12 @@ class Link:
     # -- many rows
 
     def stream(
-        self, statement: bytes, parameters: Parameters, size: int, seconds: float | None
+        self, statement: bytes, parameters: Parameters, size: int, end: Callable[[], Deadline]
     ) -> Iterator[PGresult]:
         """The result of one statement in chunks of rows, as the server sends them.
 
-        Nothing else can run on the connection meanwhile. A stream that is left early closes it.
+        `end` says when the next chunk must have come. Nothing else can run meanwhile; a stream
+        that is left early closes the connection.
         """
         pgconn, done = self.pgconn, False
         try:
@@ -178,9 +179,9 @@ class Link:
                 pgconn.set_chunked_rows_mode(size)
             else:
                 pgconn.set_single_row_mode()
-            self._wait(generators.send(pgconn), _after(seconds))
+            self._wait(generators.send(pgconn), end())
             failure = None
-            while (result := self._wait(generators.fetch(pgconn), _after(seconds))) is not None:
+            while (result := self._wait(generators.fetch(pgconn), end())) is not None:
                 if result.status in _CHUNKS:
                     yield result
                 elif result.status not in _GOOD:
@@ -243,6 +244,11 @@ class Link:
         return bool(self.pgconn.transaction_status == _IDLE)
 
     @property
+    def failed(self) -> bool:
+        """True inside a transaction that an error has undone."""
+        return bool(self.pgconn.transaction_status == _FAILED)
+
+    @property
     def closed(self) -> bool:
         """True if it cannot be used any more."""
         return bool(self.pgconn.status != pq.ConnStatus.OK)
@@ -269,10 +275,6 @@ class Link:
 
 _IDLE: Final = pq.TransactionStatus.IDLE
 _FAILED: Final = pq.TransactionStatus.INERROR
-
-
-def _after(seconds: float | None) -> Deadline:
-    return None if seconds is None else monotonic() + seconds
 
 
 if hasattr(select, "poll"):

@@ -20,7 +20,7 @@ from docmap_backends._postgresql_writes import PostgreSQLWriting
 class PostgreSQLStorage(PostgreSQLWriting):
     """`postgresql://user:password@host:5432/database`, several hosts separated by commas.
 
-    Options: `timeout` (seconds for each call, 30; 0 is without a bound), `connect_timeout` (seconds
+    Options: `timeout` (seconds for each operation, 30), `connect_timeout` (seconds
     to connect, 5), `pool_size` (connections at most, 10), `isolation` (of transactions:
     `serializable`, `repeatable read`, `read committed`), `schema` (the schema that holds the
     tables), and those of libpq: `sslmode`, `sslrootcert`, `target_session_attrs`, ...
@@ -28,7 +28,6 @@ class PostgreSQLStorage(PostgreSQLWriting):
 
     scheme = "postgresql"
     settings: ClassVar[dict[str, type]] = {
-        "timeout": float,
         "connect_timeout": float,
         "pool_size": int,
         "isolation": str,
@@ -36,13 +35,15 @@ class PostgreSQLStorage(PostgreSQLWriting):
         **dict.fromkeys(LIBPQ, str),
     }
     isolation = "serializable"
-    is_async = False
+    has_async = True
+    default_timeout = 30.0
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._server = Server.of(self.url, self._options)
-        self._timeout = self._positive("timeout", 30.0) or None
-        self._connect_timeout = self._positive("connect_timeout", 5.0) or 5.0
+        self._connect_timeout: float = self._options.get("connect_timeout", 5.0)
+        if not 0 < self._connect_timeout < 1e7:
+            raise self._wrong("connect_timeout", "a number of seconds above 0")
         self._pool_size = self._options.get("pool_size", 10)
         if self._pool_size < 1:
             raise self._wrong("pool_size", "a number of connections, at least 1")
@@ -50,12 +51,6 @@ class PostgreSQLStorage(PostgreSQLWriting):
             self.isolation = check_level(self._options.get("isolation", "serializable"))
         except ValueError as error:
             raise self._wrong("isolation", str(error).removeprefix("isolation is ")) from None
-
-    def _positive(self, name: str, default: float) -> float:
-        seconds: float = self._options.get(name, default)
-        if not 0 <= seconds < 1e7:
-            raise self._wrong(name, "a number of seconds, not negative")
-        return seconds
 
     def _wrong(self, name: str, wanted: str) -> InvalidConfig:
         return InvalidConfig(f"postgresql: {name} is {wanted}", engine=self.scheme, field=name)
@@ -65,9 +60,10 @@ class PostgreSQLStorage(PostgreSQLWriting):
     def _connect(self) -> None:
         self._inherited = getattr(self, "_connections", None)
         self._revisions = random.Random()  # noqa: S311 - they are told apart, not guessed
+        self._given = {}
         pool = Pool(self._link, self._pool_size, self._server.where)
         self._connections = Connections(
-            pool, self._server.where, seconds=self._seconds, on_undo=self._forget
+            pool, self._server.where, timeout=self.call_timeout, on_undo=self._forget
         )
         self._catalogue = Catalogue(self._connections)
         try:
@@ -81,9 +77,6 @@ class PostgreSQLStorage(PostgreSQLWriting):
         end = min(deadline, monotonic() + self._connect_timeout)
         return connect(self._server, end, asynchronous=self.is_async)
 
-    def _seconds(self) -> float | None:
-        return self._timeout
-
     def _forget(self) -> None:
         self._catalogue.forget()
         self._ensured.clear()
@@ -92,7 +85,8 @@ class PostgreSQLStorage(PostgreSQLWriting):
         self._connections.close()
 
     def _clear(self) -> None:
-        with self._connections.transaction():
+        with self._connections.transaction("read committed"):
+            self._connections.changed_tables()
             self._catalogue.lock()
             for name in self._catalogue.names():
                 self._catalogue.drop(name)

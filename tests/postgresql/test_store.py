@@ -78,3 +78,8 @@ def test_a_table_that_others_removed_is_made_again(db: PostgreSQLStorage, opened
     assert other.find(Order).count() == 1
     db.clear()
     assert other.find(Order).list() == []
+    Order(id="b").save(db)
+    assert other.get(Order, "b").id == "b"
+    db.clear()
+    Order(id="c").save(other)
+    assert [one.id for one in db.find(Order)] == ["c"]

@@ -1,0 +1,19 @@
+"""The conformance suite on PostgreSQL."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from docmap.testing.profile import BackendProfile
+from docmap.testing.suite import *  # noqa: F403 - the suite's tests and fixtures are this file's
+from docmap_backends.postgresql import PostgreSQLStorage
+from tests.servers import postgresql
+
+profile = BackendProfile(
+    name="postgresql",
+    url=partial(postgresql.url, "conformance"),
+    adapter=PostgreSQLStorage,
+    kind="server",
+    abilities=frozenset({"transactions", "counters", "indexes"}),
+    second="shares",
+)
