@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
-from docmap.storage.bridge import served
+from docmap.storage.callers import served
 from docmap.storage.lifecycle import After, Before, C, Callback
 
 if TYPE_CHECKING:

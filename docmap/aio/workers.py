@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 from weakref import finalize
 
-from docmap.storage.bridge import serve
+from docmap.storage.callers import serve
 
 R = TypeVar("R")
 _Call = Callable[[], None]
@@ -119,8 +119,13 @@ class Pool:
         self._all.clear()
         self._resting.clear()
         _stop(workers)
-        for worker in workers:
-            await asyncio.get_running_loop().run_in_executor(None, worker.join)
+        if workers:
+            await asyncio.get_running_loop().run_in_executor(None, _join, workers)
+
+
+def _join(workers: tuple[Worker, ...]) -> None:
+    for worker in workers:
+        worker.join()
 
 
 def _stop(workers: set[Worker] | tuple[Worker, ...]) -> None:
