@@ -15,6 +15,7 @@ from docmap.aio import (
     AsyncStorage,
     AsyncWatch,
 )
+from docmap.storage.call_options import CallOptions
 from docmap.storage.collection import Collection
 
 PAIRS = [
@@ -24,13 +25,10 @@ PAIRS = [
     (Collection, AsyncCollection),
     (Watch, AsyncWatch),
 ]
-INNER = {
-    # For adapters, and for the modules beside the storage.
-    *("all_or_nothing", "check_deadline", "check_open", "checked_revision", "deadline", "describe"),
-    *("has_async", "home", "is_async", "late", "make_async", "new_key", "options_of_query"),
-    *("prepare_collection", "abilities_of", "converters", "default_timeout", "lookups", "settings"),
-    *("isolation", "query_class", "slow_seconds", "scan_documents", "allow_scan", "call_timeout"),
-    *("consistency", "read_preference", "within"),
+# For adapters, and for the modules beside the storage.
+INNER = {name for name in dir(CallOptions) if name != "options"} | {
+    *("all_or_nothing", "check_open", "describe", "make_async", "new_key", "prepare_collection"),
+    *("abilities_of", "query_class", "within"),
 }
 ONLY_AWAITED = {
     "awaited",  # a mark
