@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pymongo import ReturnDocument
-
 from docmap.errors import InvalidValue
 from docmap.schema.schema import Schema
+from docmap.storage.bridge import Lock
 from docmap.values import INT_MAX
 from docmap_backends._mongodb_client import Client
 from docmap_backends._mongodb_names import ID, OWN
@@ -30,6 +29,7 @@ class Catalogue:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._turn = Lock()
         self._counted: dict[str, int] = {}
         """What the counters have reached at least."""
 
@@ -80,29 +80,32 @@ class Catalogue:
 
     def next_key(self, run: Run, schema: Schema, highest: int) -> int:
         """The next int key, beyond `highest` too. Raises InvalidValue where there is none."""
-        notes, name = self._notes, schema.collection
-        if not self.knows(schema):
-            self.count_to(run, schema, highest)
-        found = run(
-            lambda: notes.find_one_and_update(
-                {ID: name, _LAST: {"$lt": INT_MAX}},
-                {"$inc": {_LAST: 1}},
-                return_document=ReturnDocument.AFTER,
-            ),
-            writes="one",
-        )
-        if found is None and self.counted(run, schema) < INT_MAX:
-            self._counted.pop(name, None)  # another process cleared the database
-            return self.next_key(run, schema, highest)
-        if found is None:
-            raise InvalidValue(
-                f"{name} has used the last int key: give {schema.key} yourself",
-                collection=name,
-                field=schema.key,
-            )
-        key = int(found[_LAST])
-        self._counted[name] = key
-        return key
+        name = schema.collection
+        with self._turn:  # else the threads of one process would keep one another from counting
+            if not self.knows(schema):
+                self.count_to(run, schema, highest)
+            last = self._counted[name]
+            while not self._step(run, name, last):
+                if last >= INT_MAX:
+                    raise InvalidValue(
+                        f"{name} has used the last int key: give {schema.key} yourself",
+                        collection=name,
+                        field=schema.key,
+                    )
+                self._counted.pop(name, None)  # others counted meanwhile, or cleared the database
+                self.count_to(run, schema, highest)
+                last = self.counted(run, schema)
+            self._counted[name] = last + 1
+            return last + 1
+
+    def _step(self, run: Run, name: str, last: int) -> bool:
+        """Count on from `last`; False if that is not what the counter says."""
+        if last >= INT_MAX:
+            return False
+        notes, place = self._notes, {ID: name, _LAST: last}
+        change = {"$set": {_LAST: last + 1}}
+        result = run(lambda: notes.update_one(place, change), writes="one")
+        return bool(result.matched_count)
 
     def count_to(self, run: Run, schema: Schema, key: int) -> None:
         """Let no key up to this one be given again."""

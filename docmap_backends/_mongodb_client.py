@@ -126,7 +126,9 @@ class Client:
     def error(self, error: Exception, *, writes: Writes = "", sent: bool = True) -> Exception:
         """The error of docmap for one of the driver."""
         within = "" if self._open.session is not None else writes  # undone with the transaction
-        return translated(error, self.place, writes=within, sent=sent)
+        made = translated(error, self.place, writes=within, sent=sent)
+        made.engine = "mongodb"
+        return made
 
     def check(self) -> None:
         """Raise NotConnected in a forked child, whose parent uses the same sockets."""
@@ -163,10 +165,9 @@ class Client:
 
     # -- its life
 
-    def open(self, seconds: float) -> dict[str, Any]:
+    def open(self, deadline: float) -> dict[str, Any]:
         """Reach the server and log in; what it says of itself."""
         command = self.native.admin.command
-        deadline = monotonic() + seconds
         self.run(lambda: command("ping"), deadline=deadline)
         try:
             hello: dict[str, Any] = self.run(lambda: command("hello"), deadline=deadline)

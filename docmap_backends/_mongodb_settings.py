@@ -9,7 +9,7 @@ from typing import Any, Final
 from docmap.errors import InvalidConfig
 from docmap.storage.url import URL, Secret
 
-OWN: Final[Mapping[str, type]] = {"timeout": float, "connect_timeout": float}
+OWN: Final[Mapping[str, type]] = {"connect_timeout": float, "pool_size": int}
 DRIVER: Final[Mapping[str, type]] = {
     "appName": str,
     "authMechanism": str,
@@ -101,6 +101,8 @@ def split(options: dict[str, Any]) -> dict[str, Any]:
         if name in given:
             options.pop(name)
             given[name] = Secret(given[name])
+    if "pool_size" in options:
+        given["maxPoolSize"] = options["pool_size"]
     w = given.get("w")
     if w is not None and w.isdigit():
         given["w"] = int(w)

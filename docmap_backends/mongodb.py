@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from time import monotonic
 from typing import Any, ClassVar, Final
 
 from docmap.errors import StorageError
@@ -27,8 +28,8 @@ class MongoDBStorage(MongoCopying):
     """`mongodb://host/database`, or `mongodb+srv://`.
 
     Options: `timeout` (seconds for a whole operation, 30), `connect_timeout` (seconds to reach the
-    server when connecting, 10), and those of MongoDB's own URLs: `replicaSet`, `authSource`,
-    `tls`, `readPreference`, `w`, `maxPoolSize` and the rest.
+    server when connecting, 10), `pool_size` (connections to a server at most, 100), and those of
+    MongoDB's own URLs: `replicaSet`, `authSource`, `tls`, `readPreference`, `w` and the rest.
     """
 
     scheme = "mongodb"
@@ -51,13 +52,18 @@ class MongoDBStorage(MongoCopying):
             asynchronous=self.is_async,
         )
         try:
-            hello = client.open(self._options.get("connect_timeout", CONNECT_TIMEOUT))
+            hello = client.open(self._connect_deadline())
         except BaseException:
             client.close()
             raise
         client.abilities.learn(hello)
         self._client = client
         self._catalogue = Catalogue(client)
+
+    def _connect_deadline(self) -> float:
+        latest: float = monotonic() + self._options.get("connect_timeout", CONNECT_TIMEOUT)
+        whole = self.deadline()
+        return latest if whole is None else min(latest, whole)
 
     def _disconnect(self) -> None:
         self._client.close()
