@@ -20,6 +20,7 @@ from docmap_backends._mongodb_abilities import Abilities
 from docmap_backends._mongodb_errors import (
     DRIVER_ERRORS,
     Writes,
+    is_answer,
     is_duplicate,
     scrubbed,
     translated,
@@ -28,12 +29,12 @@ from docmap_backends._mongodb_settings import database_name, keywords, place, se
 
 
 class _Attempt:
-    """One call of the driver: whether a command of it was sent."""
+    """One call of the driver: how many of its commands were sent and not answered for certain."""
 
-    __slots__ = ("sent",)
+    __slots__ = ("unanswered",)
 
     def __init__(self) -> None:
-        self.sent = False
+        self.unanswered = 0
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("docmap_mongodb_attempt", default=None)
@@ -42,24 +43,30 @@ _HANDSHAKE: Final = frozenset({"hello", "isMaster", "ismaster", "ping", "endSess
 
 
 class _Sent(CommandListener):
-    """Notes that a command of the running call goes to a server: before that nothing can happen."""
+    """Counts the commands of the running call: of what no answer came the outcome is unknown."""
 
     def started(self, event: Any) -> None:
         attempt = _attempt.get()
         if attempt is not None and event.command_name not in _HANDSHAKE:
-            attempt.sent = True
+            attempt.unanswered += 1
 
     def succeeded(self, event: Any) -> None:
-        pass
+        attempt = _attempt.get()
+        if attempt is not None and event.command_name not in _HANDSHAKE:
+            attempt.unanswered -= 1
 
     def failed(self, event: Any) -> None:
-        pass
+        attempt = _attempt.get()
+        if attempt is not None and event.command_name not in _HANDSHAKE:
+            attempt.unanswered -= is_answer(event.failure)
 
 
 class _Open(Local):
     """What the caller has open: the session of its transaction."""
 
     session: Any = None
+    broken: BaseException | None = None
+    """What ended its transaction on the server, if something did."""
 
 
 class Client:
@@ -98,15 +105,23 @@ class Client:
         wrote knows which index is meant. `writes` says what may have happened without a reply.
         """
         self.check()
+        if self.broken is not None:
+            raise self.gone() from self.broken
         attempt = _Attempt()
         before = _attempt.set(attempt)
         try:
             with pymongo.timeout(self._left(deadline)):
                 return wait(call())
         except DRIVER_ERRORS as error:
+            self.fail(error)
             if is_duplicate(error):
                 raise
-            raise self.error(error, writes=writes, sent=attempt.sent) from scrubbed(error)
+            raise self.error(error, writes=writes, sent=attempt.unanswered > 0) from scrubbed(error)
+        except Exception:
+            raise  # such as the end of a cursor
+        except BaseException as error:
+            self.fail(error)  # in the middle of a command
+            raise
         finally:
             _attempt.reset(before)
 
@@ -156,12 +171,33 @@ class Client:
 
     @contextmanager
     def using(self, session: Any) -> Iterator[None]:
-        """Let the caller's commands be of a session."""
-        before, self._open.session = self._open.session, session
+        """Let the caller's commands be of a session. Raises StorageError if one of them failed."""
+        self._open.session = session
         try:
             yield
+            if self.broken is not None:
+                raise self.gone() from self.broken
         finally:
-            self._open.session = before
+            self._open.session = self._open.broken = None
+
+    @property
+    def broken(self) -> BaseException | None:
+        """What ended the caller's transaction on the server; None if nothing did."""
+        return self._open.broken
+
+    def fail(self, error: BaseException) -> None:
+        """Note that the caller's transaction, if there is one, can only be undone."""
+        if self._open.session is not None and self._open.broken is None:
+            self._open.broken = scrubbed(error) if isinstance(error, Exception) else error
+
+    def gone(self) -> StorageError:
+        """The error of what is asked in a transaction that has ended on the server."""
+        return StorageError(
+            f"mongodb: something failed in this transaction on {self.place}, which ended it: "
+            "nothing of it is written; MongoDB goes on with none after an error, so leave the "
+            "block and run it again",
+            engine="mongodb",
+        )
 
     # -- its life
 

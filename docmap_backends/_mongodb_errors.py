@@ -48,6 +48,12 @@ _FULL: Final = frozenset({14031})
 _THROTTLED: Final = frozenset({16500})
 _LACKS: Final = frozenset({20, 59, 115, 238, 263, 40324, 40573})
 _OUT_OF_TIME: Final = frozenset({50, 202, 262})
+_LABELS: Final = (
+    "NoWritesPerformed",
+    "RetryableWriteError",
+    "TransientTransactionError",
+    "UnknownTransactionCommitResult",
+)
 _DUPLICATE: Final = frozenset({11000, 11001, 12582})
 _VALIDATION: Final = 121
 
@@ -59,7 +65,7 @@ def translated(
 ) -> StorageError | InvalidConfig | Unsupported:
     """The error of docmap for one of the driver, about the server at `place`.
 
-    `sent` says whether a command was sent at all; without one nothing can have happened.
+    `sent` says whether a command was sent that no certain answer came to: else nothing happened.
     """
     unsure = bool(writes) and sent
     if isinstance(error, BSONError):
@@ -69,14 +75,16 @@ def translated(
     if isinstance(error, BulkWriteError):
         return _bulk(error, place)
     if isinstance(error, NotPrimaryError):
-        return _of_code(_code_of(error) or 10107, error, place, writes)
+        return _unknown(place) if unsure else _of_code(_code_of(error) or 10107, error, place)
     if isinstance(error, OperationFailure):
         if isinstance(error, (WriteConcernError, WTimeoutError)):
             return OutcomeUnknown(
                 f"mongodb: {place} wrote it, and did not confirm it as the write concern asks: get "
                 "the document by its key and compare before you write again"
             )
-        return _of_code(error.code or 0, error, place, writes if sent else "")
+        if unsure:
+            return _unknown(place)
+        return _of_code(error.code or 0, error, place, partly=writes == "many")
     if isinstance(error, ServerSelectionTimeoutError):
         return _unreachable(error, place, unsure=unsure)
     if isinstance(error, WaitQueueTimeoutError):
@@ -93,7 +101,10 @@ def translated(
     return StorageError(f"mongodb: {place} failed with {type(error).__name__}")
 
 
-def _of_code(code: int, error: Exception, place: str, writes: Writes) -> StorageError | Unsupported:
+def _of_code(
+    code: int, error: Exception, place: str, *, partly: bool = False
+) -> StorageError | Unsupported:
+    """The error for a code; `partly` if some of several writes may have been done before."""
     if code in _NOT_PRIMARY:
         return Unavailable(
             f"mongodb: {place} takes no writes now, as it is not the primary, and {_LATER}; if it "
@@ -114,9 +125,9 @@ def _of_code(code: int, error: Exception, place: str, writes: Writes) -> Storage
     if code in _THROTTLED:
         return Unavailable(f"mongodb: {place} takes no more requests at this rate, and {_LATER}")
     if code in _INTERRUPTED:
-        return _unknown(place) if writes else _no_answer(place)
+        return _no_answer(place)
     if code in _OUT_OF_TIME or isinstance(error, ExecutionTimeout):
-        return _unknown(place) if writes == "many" else _too_late(place)
+        return _unknown(place) if partly else _too_late(place)
     if code in _LACKS:
         return Unsupported(f"mongodb: {place} does not have what was asked for (code {code})")
     if code == _VALIDATION:
@@ -157,7 +168,7 @@ def _bulk(error: BulkWriteError, place: str) -> StorageError | Unsupported:
     details: Mapping[str, Any] = error.details or {}
     failures = details.get("writeErrors") or ()
     if failures:
-        return _of_code(int(failures[0].get("code") or 0), error, place, "")
+        return _of_code(int(failures[0].get("code") or 0), error, place)
     return OutcomeUnknown(
         f"mongodb: {place} wrote the documents, and did not confirm them as the write concern "
         "asks: get them by their keys and compare before you write again"
@@ -190,15 +201,21 @@ def scrubbed(error: Exception) -> Exception:
         ]
         return BulkWriteError({**_counts(error.details), "writeErrors": failures})
     if isinstance(error, OperationFailure):
-        made: Exception = type(error)(_told(error), error.code)
+        labels = [label for label in _LABELS if error.has_error_label(label)]
+        made: Exception = type(error)(_told(error), error.code, {"errorLabels": labels})
         return made
-    if isinstance(error, ConnectionFailure):
+    if not isinstance(error, DRIVER_ERRORS) or isinstance(error, ConnectionFailure):
         return error  # names hosts and ports only
     return PyMongoError(type(error).__name__)
 
 
 def _counts(details: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in details.items() if name.startswith("n")}
+
+
+def is_answer(failure: Mapping[str, Any]) -> bool:
+    """True of a server's reply that says that the command did nothing; else it may have."""
+    return "ok" in failure and failure.get("code") not in _INTERRUPTED
 
 
 def is_duplicate(error: Exception) -> bool:

@@ -10,7 +10,6 @@ from docmap.errors import StorageError
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_client import Client
-from docmap_backends._mongodb_copying import MongoCopying
 from docmap_backends._mongodb_names import logical_name
 from docmap_backends._mongodb_settings import (
     CONNECT_TIMEOUT,
@@ -20,11 +19,12 @@ from docmap_backends._mongodb_settings import (
     database_name,
     split,
 )
+from docmap_backends._mongodb_transactions import MongoTransactions
 
 _EXISTS: Final = 48
 
 
-class MongoDBStorage(MongoCopying):
+class MongoDBStorage(MongoTransactions):
     """`mongodb://host/database`, or `mongodb+srv://`.
 
     Options: `timeout` (seconds for a whole operation, 30), `connect_timeout` (seconds to reach the
@@ -36,11 +36,20 @@ class MongoDBStorage(MongoCopying):
     settings: ClassVar[dict[str, type]] = dict(SETTINGS)
     default_timeout = TIMEOUT
     has_async = True
+    isolation = "snapshot"
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(canonical(url), **options)
         self._driver_options = split(self._options)
         database_name(self.url)
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What this storage may do; once it is connected, what the server has of it."""
+        found = self.abilities_of()
+        if self.is_open and not self._has_transactions():
+            found -= {"transactions"}
+        return found
 
     # -- the store
 

@@ -1,1 +1,1 @@
-"""SQLite: its plans, its traps, other programs, faults, indexes."""
+"""Tests of the MongoDB adapter."""
