@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, overloa
 from docmap.aio.grouping import AsyncCollection
 from docmap.aio.hooking import Hooking
 from docmap.aio.query import AsyncQuery, cores
+from docmap.aio.runners import finished, runner_of
 from docmap.aio.transactions import AsyncTransaction, retrying
 from docmap.aio.watching import AsyncWatch
 from docmap.storage.bulk import BATCH
@@ -37,7 +38,13 @@ class AsyncStorage(Hooking):
 
     async def connect(self) -> None:
         """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
-        await self._run(self._core.connect)
+        was_open = self.is_open
+        try:
+            await self._run(self._core.connect)
+        except BaseException:
+            if not was_open:  # a thread may have opened it while the task was cancelled
+                await finished(self.disconnect())
+            raise
 
     async def disconnect(self) -> None:
         """Close the storage; nothing happens if it is closed."""
@@ -336,7 +343,6 @@ class AsyncStorage(Hooking):
 
 def awaited(core: BaseStorageAdapter) -> AsyncStorage:
     """An awaited storage over one that nobody has connected."""
-    from docmap.aio.runners import runner_of
 
     core.make_async()
     return AsyncStorage(core, runner_of(core))
