@@ -40,6 +40,7 @@ class _Own(Local):
     lost: bool = False
     cursors: int = 0
     made: bool = False
+    level: str = ""
 
 
 class Connections:
@@ -213,6 +214,7 @@ class Connections:
 
     def _outermost(self, level: str) -> Iterator[None]:
         own, deadline = self._own, self.deadline()
+        level = own.level or level
         begin = f"BEGIN ISOLATION LEVEL {level.upper()}" if level else "BEGIN"
         for again in (True, False):
             link = self._pool.take(deadline if deadline is not None else monotonic() + _FOREVER)
@@ -295,6 +297,16 @@ class Connections:
             "leave its block before you write again",
             engine=ENGINE,
         )
+
+    @contextmanager
+    def at_level(self, level: str) -> Iterator[None]:
+        """Give a transaction that begins in the block this isolation, whatever it asks for."""
+        own, outer = self._own, self._own.level
+        own.level = level
+        try:
+            yield
+        finally:
+            own.level = outer
 
     def changed_tables(self) -> None:
         """Note that the transaction has made or removed tables: not all will see it to its end."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from time import monotonic
 from typing import Any, ClassVar
 
 from docmap.errors import InvalidConfig
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
 from docmap_backends._postgresql_connections import Connections, check_level
+from docmap_backends._postgresql_copying import PostgreSQLCopying
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
 from docmap_backends._postgresql_tables import Catalogue
-from docmap_backends._postgresql_writes import PostgreSQLWriting
 
 
-class PostgreSQLStorage(PostgreSQLWriting):
+class PostgreSQLStorage(PostgreSQLCopying):
     """`postgresql://user:password@host:5432/database`, several hosts separated by commas.
 
     Options: `timeout` (seconds for each operation, 30), `connect_timeout` (seconds
@@ -36,6 +37,7 @@ class PostgreSQLStorage(PostgreSQLWriting):
     }
     isolation = "serializable"
     has_async = True
+    atomic_updates = True
     default_timeout = 30.0
 
     def __init__(self, url: Any = None, **options: Any) -> None:
@@ -99,6 +101,16 @@ class PostgreSQLStorage(PostgreSQLWriting):
         return self._catalogue.names()
 
     # -- transactions
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """As in every storage. Its parts look at revisions, so that nobody has to run it again."""
+        with self._connections.at_level("read committed"), self.transaction():
+            yield
+
+    def _hold(self, name: str) -> None:
+        number = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
+        self._connections.rows("SELECT pg_advisory_xact_lock(%s::bigint)", (number,))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -350,6 +350,9 @@ class Hooks(CopyHooks):
             engine=self.scheme,
         )
 
+    def _hold(self, name: str) -> None:
+        """Keep out others who hold the same name, until the transaction that is open ends."""
+
     # -- helpers for adapters
 
     def checked_revision(self, schema: Schema, write: Write, stored: Record | None) -> int:

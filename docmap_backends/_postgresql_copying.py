@@ -1,0 +1,80 @@
+"""Copying a whole database from and to PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+
+from docmap.plan.engine import Record
+from docmap.schema.schema import Schema
+from docmap.storage.writes import ANY, Write
+from docmap_backends._postgresql_counting import counted
+from docmap_backends._postgresql_json import storable
+from docmap_backends._postgresql_keys import key_text
+from docmap_backends._postgresql_tables import Table
+from docmap_backends._postgresql_writes import PostgreSQLWriting
+
+_ROWS: Final = 200
+
+
+class PostgreSQLCopying(PostgreSQLWriting):
+    """The hooks of copying."""
+
+    def _key_name(self, collection: str) -> str:
+        table = self._catalogue.table(collection)
+        return "" if table is None else table.key_name
+
+    def _write_records(self, schema: Schema, records: Sequence[tuple[Any, Record]]) -> None:
+        writes = [
+            (Write(key, data if isinstance(data, bytes) else data.encode(), ANY), revision)
+            for key, (data, revision) in records
+        ]
+
+        def store(table: Table) -> None:
+            with self._together():
+                for start in range(0, len(writes), _ROWS):
+                    part = writes[start : start + _ROWS]
+                    try:
+                        with self._guarded(table, schema):
+                            self._replace_all(table, schema, part)
+                    except psycopg.IntegrityError:
+                        self._replace_singly(table, schema, part)
+                count, more = counted(schema, [write.key for write, _ in writes], None)
+                if count:
+                    self._connections.changed(f"{count}SELECT", more)
+
+        if writes:
+            self._storing(schema, store)
+
+    def _replace_all(
+        self, table: Table, schema: Schema, writes: Sequence[tuple[Write, int]]
+    ) -> None:
+        values: list[Any] = []
+        for write, revision in writes:
+            values += (key_text(schema, write.key), revision, storable(write.data))
+        rows = ",".join(["(%s,%s,%s)"] * len(writes))
+        self._connections.changed(
+            f"INSERT INTO {table.name}(key, rev, doc) VALUES {rows} ON CONFLICT (key) "
+            "DO UPDATE SET rev = excluded.rev, doc = excluded.doc",
+            values,
+        )
+
+    def _replace_singly(
+        self, table: Table, schema: Schema, writes: Sequence[tuple[Write, int]]
+    ) -> None:
+        """The same one by one: the first that an index refuses is named."""
+        for write, revision in writes:
+            try:
+                with self._guarded(table, schema):
+                    self._replace_all(table, schema, [(write, revision)])
+            except psycopg.IntegrityError as error:
+                raise self._refused(schema, write, error) from error
+
+    def _drop_collection(self, schema: Schema) -> None:
+        with self._connections.transaction("read committed"):
+            self._connections.changed_tables()
+            self._catalogue.lock()
+            self._catalogue.drop(schema.collection)
+        self._ensured.clear()
