@@ -1,0 +1,72 @@
+"""Questions to a server about how it compares: each asked once for a client, with a few documents.
+
+A server that makes documents out of a pipeline is asked without writing anything. On another they
+stand for a moment in a collection of docmap's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from secrets import token_hex
+from typing import Any, Final
+
+from bson import Int64
+
+from docmap.errors import StorageError, Unsupported
+from docmap_backends._mongodb_names import ID, OWN
+
+Run = Callable[..., Any]
+_BIG: Final = 2**53 + 1
+
+
+def code_point_order(run: Run, database: Any) -> None:
+    """Raise Unsupported if text is not compared by code points."""
+    texts = [{ID: 0, "v": "\U00010000"}, {ID: 1, "v": "\uffff"}]
+    _expect(run, database, texts, {"v": {"$gt": "\uffff"}}, [0])
+
+
+def exact_numbers(run: Run, database: Any) -> None:
+    """Raise Unsupported if numbers of different types are compared as doubles."""
+    values = [Int64(_BIG), float(2**53), Int64(2**63 - 1), 2.0**63]
+    numbers = [{ID: position, "v": value} for position, value in enumerate(values)]
+    _expect(run, database, numbers, {"v": {"$gte": 2.0**63}}, [3])
+    _expect(run, database, numbers, {"v": {"$gt": Int64(_BIG)}}, [2, 3])
+    from bson.decimal128 import Decimal128
+
+    numbers.append({ID: 4, "v": Decimal128(str(_BIG))})
+    numbers.append({ID: 5, "v": 1.1})
+    _expect(run, database, numbers, {"v": {"$eq": Decimal128(str(_BIG))}}, [0, 4])
+    _expect(run, database, numbers, {"v": {"$eq": Decimal128("1.1")}}, [])
+
+
+def _expect(
+    run: Run,
+    database: Any,
+    documents: Sequence[dict[str, Any]],
+    condition: dict[str, Any],
+    expected: list[int],
+) -> None:
+    if sorted(_found(run, database, documents, condition)) != expected:
+        raise Unsupported("the server compares otherwise")
+
+
+def _found(
+    run: Run, database: Any, documents: Sequence[dict[str, Any]], condition: dict[str, Any]
+) -> list[int]:
+    pipeline = [{"$documents": list(documents)}, {"$match": condition}]
+    try:
+        made = run(lambda: database.command({"aggregate": 1, "pipeline": pipeline, "cursor": {}}))
+    except StorageError as error:
+        if type(error) not in {StorageError, Unsupported}:
+            raise  # no answer at all
+    else:
+        return [int(one[ID]) for one in made["cursor"]["firstBatch"]]
+    collection = database[f"{OWN}probe_{token_hex(4)}"]
+    try:
+        run(lambda: collection.insert_many([dict(one) for one in documents]))
+        found = run(lambda: collection.find(condition).to_list(len(documents)))
+        return [int(one[ID]) for one in found]
+    finally:
+        with suppress(StorageError):
+            run(collection.drop)
