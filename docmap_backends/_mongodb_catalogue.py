@@ -1,8 +1,9 @@
 """What docmap notes beside the collections of a MongoDB database: key fields and counted keys.
 
 One document a collection, under its name: `keys` are the storage names of the key in the classes
-that have written it, `last_key` the last int key that was given. Without such a document docmap
-has not written the collection yet.
+that have written it, `shapes` the types that they declare, `own` is true if docmap made the
+collection, `last_key` the last int key that was given. Without such a document docmap has not
+written the collection yet.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from docmap.storage.bridge import Lock
 from docmap.values import INT_MAX
 from docmap_backends._mongodb_client import Client
 from docmap_backends._mongodb_names import ID, OWN
+from docmap_backends._mongodb_types import Known, shape_of, written
 
 CATALOGUE: Final = f"{OWN}collections"
 _KEYS: Final = "keys"
+_SHAPES: Final = "shapes"
+_OWN: Final = "own"
 _LAST: Final = "last_key"
 Run = Callable[..., Any]
 """How a storage runs a call of the driver, within the deadline of its operation."""
@@ -32,6 +36,7 @@ class Catalogue:
         self._turn = Lock()
         self._counted: dict[str, int] = {}
         """What the counters have reached at least."""
+        self.known = Known()
 
     @property
     def _notes(self) -> Any:
@@ -40,21 +45,35 @@ class Catalogue:
     def forget(self) -> None:
         """Nothing is known any more: collections were removed."""
         self._counted.clear()
+        self.known.forget()
 
     # -- collections
 
     def has(self, run: Run, schema: Schema) -> bool:
-        """True if the collection was made, and written with this key field."""
-        return schema.key_field.stored in self._keys(run, schema.collection)
+        """True if the collection was made, and written with this key field and these types."""
+        keys = self.look(run, schema.collection)
+        known = self.known.has(schema.collection, written(shape_of(schema)))
+        return known and schema.key_field.stored in keys
 
-    def note(self, run: Run, schema: Schema) -> None:
-        """Note a collection that was made, and the key field that it is written with."""
-        notes, change = self._notes, {"$addToSet": {_KEYS: schema.key_field.stored}}
+    def look(self, run: Run, collection: str) -> list[str]:
+        """Read who writes the collection; the storage names of its key."""
+        found = self._found(run, collection)
+        self.known.learn(collection, found.get(_SHAPES, ()), own=bool(found.get(_OWN)))
+        return _texts(found.get(_KEYS))
+
+    def note(self, run: Run, schema: Schema, *, made: bool) -> None:
+        """Note a collection, whether docmap made it, and how it is written."""
+        notes, shape = self._notes, written(shape_of(schema))
+        change: dict[str, Any] = {"$addToSet": {_KEYS: schema.key_field.stored, _SHAPES: shape}}
+        if made:
+            change["$set"] = {_OWN: True}
         run(lambda: notes.update_one({ID: schema.collection}, change, upsert=True), writes="one")
+        own = made or schema.collection not in self.known.foreign
+        self.known.learn(schema.collection, [shape], own=own)
 
     def key_name(self, run: Run, collection: str) -> str:
         """The storage name of the key field; empty if none or more than one is known."""
-        keys = self._keys(run, collection)
+        keys = _texts(self._found(run, collection).get(_KEYS))
         return keys[0] if len(keys) == 1 else ""
 
     def drop(self, run: Run, collection: str) -> None:
@@ -62,10 +81,6 @@ class Catalogue:
         notes = self._notes
         run(lambda: notes.delete_one({ID: collection}), writes="one")
         self._counted.pop(collection, None)
-
-    def _keys(self, run: Run, collection: str) -> list[str]:
-        found = self._found(run, collection).get(_KEYS)
-        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
     def _found(self, run: Run, collection: str) -> dict[str, Any]:
         notes = self._notes
@@ -119,3 +134,7 @@ class Catalogue:
     def counted(self, run: Run, schema: Schema) -> int:
         """The highest key that was counted; 0 if none was."""
         return int(self._found(run, schema.collection).get(_LAST) or 0)
+
+
+def _texts(found: Any) -> list[str]:
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []

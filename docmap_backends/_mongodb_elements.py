@@ -8,15 +8,18 @@ from docmap.errors import ProcessorDoesNotExist
 from docmap.plan.engine import FieldCodec, Native
 from docmap.plan.split import split
 from docmap.query.evaluate import matches
+from docmap.query.lookups import LookupManager
 from docmap.query.nodes import And, Compare, Element, Node, Or
 from docmap.query.paths import Path
 from docmap_backends._mongodb_lookups import either, lookups
 from docmap_backends._mongodb_places import ARRAY, SELF, ElementCodec, Filter, Place, place_of
 
+elements: Final = LookupManager(lookups)
+"""The lookups of `_mongodb_lookups`, and those on the elements of lists."""
 _A_SCALAR: Final = 0
 
 
-@lookups.register("any")
+@elements.register("any")
 def any_(path: Path, condition: Node, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     try:
@@ -25,7 +28,7 @@ def any_(path: Path, condition: Node, codec: FieldCodec) -> Native:
         return place.native(place.listed(**ARRAY), exact=False)
 
 
-@lookups.register("all")
+@elements.register("all")
 def all_(path: Path, condition: Node, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     return place.native(place.listed(**ARRAY), exact=False)
@@ -53,7 +56,7 @@ def _ask(node: Compare | Element, codec: FieldCodec) -> Native | None:
     operation = node.lookup if isinstance(node, Compare) else node.quantifier
     value = node.value if isinstance(node, Compare) else node.condition
     try:
-        return lookups.resolve(node.path, operation, value, inner)  # type: ignore[no-any-return]
+        return codec.engine.lookups.resolve(node.path, operation, value, inner)  # type: ignore[no-any-return]
     except (ValueError, TypeError, ProcessorDoesNotExist):
         return None
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from docmap.errors import StorageError, Unavailable
+from docmap.errors import StorageError, Unavailable, Unsupported
 from docmap.plan.engine import EnginePlan
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_streams import Search
+from docmap_backends._mongodb_values import OPTIONS
 
 if TYPE_CHECKING:
     from docmap_backends._mongodb_queries import MongoQueries
@@ -53,10 +54,10 @@ def _planned(
     database = storage._client.database
     asked = {"explain": command, "verbosity": "queryPlanner"}
     try:
-        found = storage._run(lambda: database.command(asked))
+        found = storage._run(lambda: database.command(asked, codec_options=OPTIONS))
     except Unavailable:
         raise
-    except StorageError:
+    except (StorageError, Unsupported):
         only_key = set(command.get("filter", ())) == {"_id"}
         detail = ("the server does not explain its plans",)
         return EnginePlan(

@@ -17,7 +17,8 @@ from docmap.plan.engine import FieldCodec, Native
 from docmap.query.lookups import LookupManager
 from docmap.query.paths import Path
 from docmap.schema.types import ANY, LISTS, FieldType
-from docmap.values import ObjectId
+from docmap.values import ObjectId, same_number
+from docmap_backends._mongodb_decimals import of_decimal
 from docmap_backends._mongodb_native import PLAIN
 from docmap_backends._mongodb_numbers import (
     compares_exactly,
@@ -25,7 +26,7 @@ from docmap_backends._mongodb_numbers import (
     near_operators,
     orders_exactly,
 )
-from docmap_backends._mongodb_patterns import part_of
+from docmap_backends._mongodb_patterns import on_text, part_of
 from docmap_backends._mongodb_places import (
     ARRAY,
     NO_ARRAY,
@@ -49,6 +50,8 @@ def is_number(value: Any) -> bool:
 
 def bound(kind: FieldType, value: Any) -> Any:
     """A logical scalar as it is stored at a place. Raises ValueError if that is no scalar."""
+    if isinstance(value, Decimal):
+        return of_decimal(same_number(value))  # it may be written with too many zeros
     found = to_native(kind, value)
     if type(found) in PLAIN or isinstance(found, _SCALARS):
         return found
@@ -86,15 +89,15 @@ def _is_rounded(codec: FieldCodec, path: Path, value: Any, wanted: Any) -> bool:
     """True for a number that the server may take for another that is stored."""
     if not is_number(value) or isinstance(wanted, str) or compares_exactly(codec.engine, value):
         return False
-    return isinstance(codec, ElementCodec) or not codec.engine.trusts(
-        codec.schema, path, codec.type
-    )
+    # Beside a Decimal even another may be taken for a double.
+    alone = not isinstance(value, Decimal) and not isinstance(codec, ElementCodec)
+    return not (alone and codec.engine.trusts(codec.schema, path, codec.type))
 
 
 def _operand(kind: FieldType, value: Any) -> Any:
     """A logical scalar as it is stored; an object where MongoDB has no type for it."""
     _check_union(kind, value)
-    found = to_native(kind, value)
+    found = None if isinstance(value, Decimal) else to_native(kind, value)
     if isinstance(found, dict):
         if len(found) == 1 and all(type(item) in PLAIN for item in found.values()):
             return found
@@ -207,7 +210,7 @@ def ranged(path: Path, codec: FieldCodec, ends: dict[str, Any]) -> Native:
         highest = {} if {"$lt", "$lte"} & ends.keys() else {"$lte": _LAST_UUID}
         operators = {**operators, **lowest, **highest}
     elif kind in _TEXT_FORMS:
-        operators["$regex"] = _TEXT_FORMS[kind]
+        return on_text(place, _TEXT_FORMS[kind], **operators)
     elif not isinstance(sample, (datetime, ObjectId)) and kind != "timedelta":
         raise ValueError("no order of its own in MongoDB")
     return place.native(place.having(**operators))
@@ -225,9 +228,9 @@ def _bigint_range(place: Place, codec: FieldCodec, ends: dict[str, Any]) -> Nati
             raise ValueError("no exact number")
     parts = [place.having(**operators)]
     if not {"$lt", "$lte"} & ends.keys():
-        parts.append(place.having(**{"$regex": r"\A[1-9][0-9]{34,}\z"}))
+        parts.append(on_text(place, r"\A[1-9][0-9]{34,}\z").condition)
     if not {"$gt", "$gte"} & ends.keys():
-        parts.append(place.having(**{"$regex": r"\A-[1-9][0-9]{34,}\z"}))
+        parts.append(on_text(place, r"\A-[1-9][0-9]{34,}\z").condition)
     return place.native({"$or": parts} if len(parts) > 1 else parts[0])
 
 

@@ -41,8 +41,11 @@ def part_of(place: Place, text: str) -> Native:
 
 
 def on_text(place: Place, pattern: str, *, exact: bool = True, **others: Any) -> Native:
-    """Text in which a pattern is found."""
-    return place.native(place.having(**{"$regex": pattern}, **others), exact=exact)
+    """Text in which a pattern is found, and which fulfils other operators."""
+    # Some servers see no operator beside a pattern, and match it with numbers.
+    text = place.having(**{"$type": "string"}, **others)
+    both = {"$and": [text, {place.name: {"$regex": pattern}}]}
+    return place.native(both, exact=exact)
 
 
 _DIALECT: Final = regex.Dialect(
@@ -95,7 +98,7 @@ def _runs(node: Node) -> list[int | None]:
     if isinstance(node, Chars):
         return []
     if isinstance(node, Repeat):
-        if not isinstance(node.part, Chars):
+        if type(node.part) is not Chars:
             raise ValueError("not in linear time")
         return [] if node.least == node.most else [node.most]
     inner = node.branches if isinstance(node, Choice) else node.parts

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bson import Int64
 
-from docmap.errors import StorageError, Unsupported
+from docmap.errors import StorageError, Unavailable, Unsupported
 from docmap_backends._mongodb_names import ID, OWN
 
 Run = Callable[..., Any]
@@ -57,9 +57,10 @@ def _found(
     pipeline = [{"$documents": list(documents)}, {"$match": condition}]
     try:
         made = run(lambda: database.command({"aggregate": 1, "pipeline": pipeline, "cursor": {}}))
-    except StorageError as error:
-        if type(error) not in {StorageError, Unsupported}:
-            raise  # no answer at all
+    except Unavailable:
+        raise
+    except (StorageError, Unsupported):
+        pass  # it is asked in another way
     else:
         return [int(one[ID]) for one in made["cursor"]["firstBatch"]]
     collection = database[f"{OWN}probe_{token_hex(4)}"]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from bson import Int64
+
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
 from docmap.query.nodes import And, Not, Or
 from docmap.query.order import OrderTerm
@@ -14,6 +16,7 @@ from docmap.schema.rewrite import reader as logical
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap_backends import _mongodb_probes as probes
+from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_converters import reader
 from docmap_backends._mongodb_explain import explained
 from docmap_backends._mongodb_fields import stored_name, stored_top
@@ -21,13 +24,13 @@ from docmap_backends._mongodb_names import ID
 from docmap_backends._mongodb_places import NOTHING, Filter
 from docmap_backends._mongodb_records import MongoReading
 from docmap_backends._mongodb_streams import Search
-from docmap_backends._mongodb_types import SCALARS, Known
+from docmap_backends._mongodb_types import SCALARS, label_of, stored_type
 
 
 class MongoQueries(MongoReading):
     """The querying part of `mongodb.MongoDBStorage`."""
 
-    _known: Known
+    _catalogue: Catalogue
 
     # -- what the lookups ask
 
@@ -46,9 +49,36 @@ class MongoQueries(MongoReading):
         probe = partial(getattr(probes, name), self._run, client.database)
         return client.abilities.has(name, probe)
 
+    def _refresh(self, schema: Schema) -> None:
+        if not self._catalogue.known.is_fresh(schema.collection):
+            self._catalogue.look(self._run, schema.collection)
+
     def trusts(self, schema: Schema, path: Path, kind: FieldType) -> bool:
-        """True if everything that docmap stored at the path is of this type, or null."""
-        return self._known.trusts(schema, path, kind)
+        """True if everything that is stored at the path is of this type, or null.
+
+        Of a collection of another program's that is found out by looking, once.
+        """
+        known = self._catalogue.known
+        if not known.trusts(schema, path, kind):
+            return False
+        if schema.collection not in known.foreign or path == schema.key_path:
+            return True
+        name = field_name(schema, path)
+        asked = (schema.collection, name, label_of(kind))
+        if asked not in known.found:
+            known.found[asked] = self._is_all(schema, name, kind)
+        return known.found[asked]
+
+    def _is_all(self, schema: Schema, name: str, kind: FieldType) -> bool:
+        """True if no document has a list on the way, or a value of another type at the place."""
+        parts = name.split(".")
+        ways: list[Filter] = [
+            {".".join(parts[:end]): {"$type": "array"}} for end in range(1, len(parts) + 1)
+        ]
+        ways.append({name: {"$exists": True, "$not": {"$type": [stored_type(kind), "null"]}}})
+        collection = self._collection(schema)
+        odd = self._run(lambda: collection.find_one({"$or": ways}, {ID: 1}, session=self._session))
+        return odd is None
 
     # -- queries
 
@@ -100,7 +130,9 @@ class MongoQueries(MongoReading):
             schema, term.path, term.type
         ):
             return False
-        return kind != "str" or self.code_point_order
+        return (kind != "str" or self.code_point_order) and (
+            kind != "decimal" or self.exact_numbers
+        )
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         return explained(self, schema, self._search(schema, query))
@@ -133,5 +165,7 @@ def logical_value(kind: FieldType, value: Any) -> Any:
     if value is None:
         return None
     to_wire, read = reader(kind), logical(kind)
+    if type(value) is Int64:
+        value = int(value)
     held = value if to_wire is None else to_wire(value)
     return held if read is None else read(held)

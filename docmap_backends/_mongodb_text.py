@@ -10,13 +10,13 @@ from docmap.plan.engine import FieldCodec, Native
 from docmap.query.lookups import LookupManager
 from docmap.query.paths import Path
 from docmap.query.regex import like_prefix, literal_prefix
-from docmap_backends import _mongodb_elements as _elements
+from docmap_backends._mongodb_elements import elements
 from docmap_backends._mongodb_lookups import bound
 from docmap_backends._mongodb_numbers import orders_exactly
 from docmap_backends._mongodb_patterns import literal, of_like, of_regex, on_text
 from docmap_backends._mongodb_places import NOTHING, Place, place_of
 
-dialect: Final = LookupManager(_elements.lookups)
+dialect: Final = LookupManager(elements)
 """Every lookup that MongoDB has a form of."""
 
 

@@ -7,7 +7,10 @@ declares is noted in the database before it first writes, for all programs to se
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from time import monotonic
 from typing import Any, Final
+
+from pydantic_core import from_json, to_json
 
 from docmap.query.paths import Path
 from docmap.schema.schema import Schema
@@ -26,6 +29,28 @@ def label_of(kind: FieldType) -> str:
     return f"{kind.kind} us" if kind.microseconds else kind.kind
 
 
+def stored_type(kind: FieldType) -> str:
+    """MongoDB's name of the type in which values of a scalar type are stored."""
+    return "long" if kind.microseconds else _STORED[kind.kind]
+
+
+_STORED: Final = {
+    "bool": "bool",
+    "int": "number",
+    "bigint": "number",
+    "float": "double",
+    "decimal": "decimal",
+    "str": "string",
+    "bytes": "binData",
+    "datetime": "date",
+    "date": "string",
+    "time": "string",
+    "timedelta": "number",
+    "uuid": "binData",
+    "objectid": "objectId",
+}
+
+
 def shape_of(schema: Schema) -> Shape:
     """The types of what documents of a class hold."""
     shape: dict[tuple[str, ...], str] = {}
@@ -38,27 +63,59 @@ def shape_of(schema: Schema) -> Shape:
     return shape
 
 
+def written(shape: Shape) -> str:
+    """A shape as text, alike for alike shapes."""
+    return to_json(sorted([*path, label] for path, label in shape.items())).decode()
+
+
+def read(text: str) -> Shape:
+    """The shape of its text."""
+    return {tuple(path): label for *path, label in from_json(text)}
+
+
 class Known:
-    """What is known of the writers of each collection, through one storage."""
+    """What is known of the writers of one database's collections, through one storage."""
 
     def __init__(self) -> None:
-        self._writers: dict[str, dict[frozenset[Any], Shape]] = {}
+        self._writers: dict[str, dict[str, Shape]] = {}
+        self._looked: dict[str, float] = {}
+        self.foreign: set[str] = set()
+        """The collections that docmap did not make."""
+        self.found: dict[tuple[str, str, str], bool] = {}
+        """What a look at such a collection found at a place, if it was all of a type."""
 
-    def add(self, collection: str, shape: Shape) -> None:
-        """Note what one class writes."""
-        self._writers.setdefault(collection, {})[frozenset(shape.items())] = shape
+    def is_fresh(self, collection: str) -> bool:
+        """True if the notes of the collection were read a short time ago."""
+        return monotonic() - self._looked.get(collection, -_KEPT) < _KEPT
+
+    def learn(self, collection: str, notes: Iterable[str], *, own: bool) -> None:
+        """Take over what is noted of the writers, in the form of `written`."""
+        self._looked[collection] = monotonic()
+        held = self._writers.setdefault(collection, {})
+        for text in notes:
+            if text not in held:
+                held[text] = read(text)
+        (self.foreign.discard if own else self.foreign.add)(collection)
+
+    def has(self, collection: str, text: str) -> bool:
+        """True if the writer is known."""
+        return text in self._writers.get(collection, ())
 
     def forget(self) -> None:
         """Nothing is stored any more."""
-        self._writers.clear()
+        for one in (self._writers, self._looked, self.foreign, self.found):
+            one.clear()
 
     def trusts(self, schema: Schema, path: Path, kind: FieldType) -> bool:
-        """True if every writer stores values of this type at the path, or none."""
+        """True if every class that writes stores values of this type at the path, or none."""
         if kind.kind not in SCALARS or not all(type(one) is str for one in path.segments):
             return False
         segments: tuple[Any, ...] = path.segments
-        writers: Iterable[Shape] = self._writers.get(schema.collection, {}).values()
+        writers = self._writers.get(schema.collection, {}).values()
         return all(_fits(shape, segments, label_of(kind)) for shape in writers)
+
+
+_KEPT: Final = 5.0  # seconds for which the notes of other programs' classes are not read again
 
 
 def _fits(shape: Shape, segments: tuple[str, ...], label: str) -> bool:

@@ -24,11 +24,11 @@ from docmap.storage.writes import (
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID, REVISION
-from docmap_backends._mongodb_records import MongoReading
+from docmap_backends._mongodb_queries import MongoQueries
 from docmap_backends._mongodb_values import to_document, to_key
 
 
-class MongoWriting(MongoReading):
+class MongoWriting(MongoQueries):
     """The writing part of `mongodb.MongoDBStorage`."""
 
     _catalogue: Catalogue

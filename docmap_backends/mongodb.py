@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any, ClassVar, Final
 
 from docmap.errors import StorageError
+from docmap.query.lookups import LookupManager
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_client import Client
@@ -19,6 +20,7 @@ from docmap_backends._mongodb_settings import (
     database_name,
     split,
 )
+from docmap_backends._mongodb_text import dialect
 from docmap_backends._mongodb_transactions import MongoTransactions
 
 _EXISTS: Final = 48
@@ -33,6 +35,7 @@ class MongoDBStorage(MongoTransactions):
     """
 
     scheme = "mongodb"
+    lookups: ClassVar[LookupManager] = dialect
     settings: ClassVar[dict[str, type]] = dict(SETTINGS)
     default_timeout = TIMEOUT
     has_async = True
@@ -105,16 +108,18 @@ class MongoDBStorage(MongoTransactions):
 
     def _ensure(self, schema: Schema) -> None:
         if not self._catalogue.has(self._run, schema):
-            self._create(schema)
-            self._catalogue.note(self._run, schema)
+            made = self._create(schema)
+            self._catalogue.note(self._run, schema, made=made)
 
-    def _create(self, schema: Schema) -> None:
-        """Make the collection, if others have not."""
+    def _create(self, schema: Schema) -> bool:
+        """Make the collection, if others have not; True if it was made."""
         database, name = self._client.database, self._collection(schema).name
         if self._session is not None and name in self._run(database.list_collection_names):
-            return  # a command that is refused would end the transaction
+            return False  # a command that is refused would end the transaction
         try:
             self._run(lambda: database.command("create", name, session=self._session))
         except StorageError as error:
             if getattr(error.__cause__, "code", None) != _EXISTS:
                 raise
+            return False
+        return True
