@@ -51,7 +51,7 @@ def test_a_transaction_is_one_of_the_server(server: Scripted, db: BaseStorageAda
         db.delete(Box, "b")
     inside = [one for one in server.commands if "txnNumber" in one and "autocommit" in one]
     assert [next(iter(one)) for one in inside][-3:] == ["insert", "delete", "commitTransaction"]
-    assert {one["txnNumber"] for one in inside} == {1}
+    assert len({one["txnNumber"] for one in inside}) == 1
     assert {bytes(one["lsid"]["id"]) for one in inside} == {bytes(inside[0]["lsid"]["id"])}
     first, *others = inside
     assert first["startTransaction"]
