@@ -343,6 +343,5 @@ class AsyncStorage(Hooking):
 
 def awaited(core: BaseStorageAdapter) -> AsyncStorage:
     """An awaited storage over one that nobody has connected."""
-
     core.make_async()
     return AsyncStorage(core, runner_of(core))
