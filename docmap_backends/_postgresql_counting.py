@@ -8,10 +8,9 @@ from typing import Any, Final, TypeVar
 from psycopg import errors as pg
 
 from docmap.errors import InvalidValue
-from docmap.schema.indexes import BoundIndex
 from docmap.schema.schema import Schema
 from docmap.values import INT_MAX
-from docmap_backends._postgresql_records import PostgreSQLRecords
+from docmap_backends._postgresql_indexes import PostgreSQLIndexing
 from docmap_backends._postgresql_tables import Table
 
 T = TypeVar("T")
@@ -23,7 +22,7 @@ _HIGHEST: Final = (
 )
 
 
-class PostgreSQLCounting(PostgreSQLRecords):
+class PostgreSQLCounting(PostgreSQLIndexing):
     """What makes tables, and counts."""
 
     _given: dict[str, int]
@@ -46,9 +45,6 @@ class PostgreSQLCounting(PostgreSQLRecords):
                         self._create_index(table, one, index)
             self._catalogue.forget()
             return self._catalogue.current(schema.collection) or table
-
-    def _create_index(self, table: Table, schema: Schema, index: BoundIndex) -> None:
-        """Make one index, inside a transaction."""
 
     def _storing(self, schema: Schema, store: Callable[[Table], T]) -> T:
         """What `store` gives of the collection's table, which is made if it is not there."""

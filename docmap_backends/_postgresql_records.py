@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from psycopg import errors as pg
@@ -109,6 +109,14 @@ class PostgreSQLRecords(BaseStorageAdapter):
 
     def _streamed(self, schema: Schema, statement: Callable[[Table], SQL]) -> Iterator[Record]:
         """The records of a statement that selects doc and rev, as they were when it began."""
+        for rows in self._batches(schema, statement):
+            for doc, rev in rows:
+                yield doc or b"", int(rev or 0)
+
+    def _batches(
+        self, schema: Schema, statement: Callable[[Table], SQL]
+    ) -> Generator[list[Row], None, None]:
+        """The rows of a statement in batches, as they were when it began."""
         table = self._table(schema)
         if table is None:
             return
@@ -116,8 +124,7 @@ class PostgreSQLRecords(BaseStorageAdapter):
         try:
             for rows in self._connections.stream(statement(table), BATCH):
                 begun = True
-                for doc, rev in rows:
-                    yield doc or b"", int(rev or 0)
+                yield rows
         except pg.UndefinedTable as error:
             if begun:
                 self._connections.fail(error)
@@ -125,9 +132,7 @@ class PostgreSQLRecords(BaseStorageAdapter):
         else:
             return
         if table is not None:
-            for rows in self._connections.stream(statement(table), BATCH):
-                for doc, rev in rows:
-                    yield doc or b"", int(rev or 0)
+            yield from self._connections.stream(statement(table), BATCH)
 
 
 def record_of(row: Row) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from docmap.testing.cases import built_in
 from docmap.testing.profile import BackendProfile
 from docmap.testing.suite import *  # noqa: F403 - the suite's tests and fixtures are this file's
 from docmap_backends.postgresql import PostgreSQLStorage
@@ -15,5 +16,6 @@ profile = BackendProfile(
     adapter=PostgreSQLStorage,
     kind="server",
     abilities=frozenset({"transactions", "counters", "indexes"}),
+    native=frozenset(built_in()) - {"icontains", "istartswith", "iendswith", "iexact"},
     second="shares",
 )

@@ -1,0 +1,123 @@
+"""PostgreSQL's own account of a statement, reduced to which indexes it uses and what it reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from docmap.plan.engine import EnginePlan
+from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_tables import Table
+from docmap_backends._sql import SQL
+
+_SUFFIXES: Final = ("_odd", "_rest")
+_WHOLE: Final = frozenset({"Seq Scan", "Sample Scan"})
+_INDEXED: Final = frozenset({"Index Scan", "Index Only Scan", "Bitmap Index Scan"})
+
+
+def explained(
+    connections: Connections,
+    table: Table,
+    statement: SQL,
+    labels: Mapping[str, str],
+    *,
+    sliced: bool,
+) -> EnginePlan:
+    """How the server would run a statement; `labels` name docmap's indexes for people.
+
+    A small table is read whole although an index serves the query, since that is cheaper: then the
+    plan is that for a table which has grown, and the last line of its detail says so.
+    """
+    nodes = list(_asked(connections, statement, grown=False))
+    detail = [_line(node) for node in nodes]
+    if _reads_all(nodes, table, sliced=sliced):
+        grown = list(_asked(connections, statement, grown=True))
+        if not _reads_all(grown, table, sliced=sliced):
+            nodes = grown
+            detail = [*map(_line, grown), "as yet reading all of the few documents is cheaper"]
+    names = [name for node in nodes if (name := _index(node)) and _serves(node, sliced=sliced)]
+    used = tuple(dict.fromkeys("(key)" if n.endswith("_pkey") else labels.get(n, n) for n in names))
+    return EnginePlan(
+        used,
+        _reads_all(nodes, table, sliced=sliced),
+        _size(connections, table),
+        tuple(detail),
+        statement.text,
+    )
+
+
+def _asked(connections: Connections, statement: SQL, *, grown: bool) -> Iterator[dict[str, Any]]:
+    """The nodes of the server's plan, each before those below it; without the flag's."""
+    text = f"EXPLAIN (FORMAT JSON) {statement.text}"
+    if not grown:
+        rows = connections.rows(text, statement.parameters)
+    else:
+        rows = []
+        with suppress(_Asked), connections.transaction():
+            connections.rows("SELECT set_config('enable_seqscan', 'off', true)")
+            rows = connections.rows(text, statement.parameters)
+            raise _Asked
+    (plan,) = json.loads(rows[0][0] or b"[]")
+    return _nodes(plan["Plan"])
+
+
+class _Asked(Exception):
+    """Ends the transaction in which a setting was changed."""
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        if below.get("Parent Relationship") != "InitPlan":
+            yield from _nodes(below)
+
+
+def _index(node: Mapping[str, Any]) -> str:
+    name = str(node.get("Index Name", ""))
+    for suffix in _SUFFIXES:
+        if name.startswith("ix_"):
+            name = name.removesuffix(suffix)
+    return name
+
+
+def _serves(node: Mapping[str, Any], *, sliced: bool) -> bool:
+    """True of a part of an index; of a whole one only where a slice ends it early."""
+    return node["Node Type"] in _INDEXED and ("Index Cond" in node or sliced)
+
+
+def _reads_all(nodes: list[dict[str, Any]], table: Table, *, sliced: bool) -> bool:
+    return any(
+        node["Node Type"] in _WHOLE
+        or (node["Node Type"] in _INDEXED and not _serves(node, sliced=sliced))
+        for node in nodes
+        if _is_of(node, table)
+    )
+
+
+def _is_of(node: Mapping[str, Any], table: Table) -> bool:
+    relation = node.get("Relation Name")
+    return relation is None or '"' + str(relation) + '"' == table.name.replace("%%", "%")
+
+
+def _line(node: Mapping[str, Any]) -> str:
+    """A node in a line: what it does, on what, by which condition."""
+    parts = [str(node["Node Type"])]
+    if name := node.get("Index Name") or node.get("Relation Name"):
+        parts.append(f"on {name}")
+    parts += [
+        f"({key}: {node[key]})" for key in ("Index Cond", "Sort Key", "Filter") if key in node
+    ]
+    return " ".join(parts)
+
+
+def _size(connections: Connections, table: Table) -> int:
+    """About how many documents there are; counted where the server does not know it yet."""
+    rows = connections.rows(
+        "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", (table.name,)
+    )
+    known = int(rows[0][0] or -1) if rows else -1
+    if known < 1000:  # little to count, or not known
+        known = int(connections.rows(f"SELECT count(*) FROM {table.name}")[0][0] or 0)
+    return known
