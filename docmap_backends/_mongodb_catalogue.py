@@ -2,8 +2,8 @@
 
 One document a collection, under its name: `keys` are the storage names of the key in the classes
 that have written it, `shapes` the types that they declare, `own` is true if docmap made the
-collection, `last_key` the last int key that was given. Without such a document docmap has not
-written the collection yet.
+collection, `indexes` what its indexes are over, `last_key` the last int key that was given. Without
+such a document docmap has not written the collection yet.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from docmap.errors import InvalidValue
+from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.bridge import Lock
 from docmap.values import INT_MAX
@@ -23,6 +24,7 @@ CATALOGUE: Final = f"{OWN}collections"
 _KEYS: Final = "keys"
 _SHAPES: Final = "shapes"
 _OWN: Final = "own"
+_INDEXES: Final = "indexes"
 _LAST: Final = "last_key"
 Run = Callable[..., Any]
 """How a storage runs a call of the driver, within the deadline of its operation."""
@@ -86,6 +88,28 @@ class Catalogue:
         notes = self._notes
         found = run(lambda: notes.find_one({ID: collection}))
         return dict(found) if found else {}
+
+    # -- indexes
+
+    def note_index(self, run: Run, collection: str, index: IndexDefinition) -> None:
+        """Note what an index is over."""
+        notes, told = self._notes, [list(index.fields), list(index.kinds), index.unique]
+        change = {"$set": {f"{_INDEXES}.{index.name}": told}}
+        run(lambda: notes.update_one({ID: collection}, change, upsert=True), writes="one")
+
+    def forget_index(self, run: Run, collection: str, name: str) -> None:
+        """Note that an index is gone."""
+        notes, change = self._notes, {"$unset": {f"{_INDEXES}.{name}": ""}}
+        if "." not in name:
+            run(lambda: notes.update_one({ID: collection}, change), writes="one")
+
+    def indexes(self, run: Run, collection: str) -> dict[str, IndexDefinition]:
+        """What is known of the indexes of a collection, by name."""
+        found = self._found(run, collection).get(_INDEXES) or {}
+        return {
+            name: IndexDefinition(name, tuple(fields), tuple(kinds), bool(unique))
+            for name, (fields, kinds, unique) in found.items()
+        }
 
     # -- counters
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from docmap.plan.engine import FieldCodec, Native
-from docmap.query.paths import Digits, Path
+from docmap.query.paths import Digits, Path, Segment
+from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap_backends._mongodb_fields import is_awkward, stored_name, stored_top
 from docmap_backends._mongodb_names import ID
+from docmap_backends._mongodb_types import indexed_type
 
 Filter = dict[str, Any]
 ARRAY: Final = {"$type": "array"}
@@ -40,16 +43,23 @@ class Place:
     kind: FieldType
     positions: bool
     """The path goes through a list: a filter finds all that is there, and more."""
+    unique: Any = None
+    """The type that a unique index over the place covers: a filter must ask for it to use it."""
 
     def having(self, **operators: Any) -> Filter:
         """The filter of documents whose value at the place, which is no list, fulfils all."""
         if self.name == ID:
             return {ID: operators}
-        return self._below({self.name: {**operators, **NO_ARRAY}})
+        return self._below({self.name: {**self._typed(operators), **NO_ARRAY}})
 
     def listed(self, **operators: Any) -> Filter:
         """The filter of documents that have a list at the place which fulfils all."""
+        if "$elemMatch" in operators:
+            operators = self._typed(operators)
         return self._below({self.name: operators})
+
+    def _typed(self, operators: Filter) -> Filter:
+        return operators if self.unique is None else {"$type": self.unique, **operators}
 
     def _below(self, found: Filter) -> Filter:
         return {**found, **dict.fromkeys(self.parents, NO_ARRAY)}
@@ -80,7 +90,20 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
             names.append(stored_name(segment))
     positions = any(isinstance(segment, int) for segment in segments)
     parents = () if positions else tuple(_prefixes(names))
-    return Place(".".join(names), parents, codec.type, positions)
+    unique = None if inside else _unique_types(schema).get(segments)
+    if unique is not None and not codec.engine.unique_indexes:
+        unique = None
+    return Place(".".join(names), parents, codec.type, positions, unique)
+
+
+@lru_cache(maxsize=512)
+def _unique_types(schema: Schema) -> dict[tuple[Segment, ...], Any]:
+    return {
+        term.path.segments: indexed_type(term.type)
+        for index in schema.indexes
+        if index.unique
+        for term in index.terms
+    }
 
 
 def _prefixes(names: list[str]) -> Iterator[str]:

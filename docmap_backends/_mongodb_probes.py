@@ -40,6 +40,28 @@ def exact_numbers(run: Run, database: Any) -> None:
     _expect(run, database, numbers, {"v": {"$eq": Decimal128("1.1")}}, [])
 
 
+def partial_indexes(run: Run, database: Any) -> None:
+    """Raise an error if a unique index does not leave out what its filter does."""
+    from pymongo.errors import DuplicateKeyError
+
+    collection = database[f"{OWN}probe_{token_hex(4)}"]
+    try:
+        only = {"v": {"$type": "string"}}
+        run(lambda: collection.create_index([("v", 1)], unique=True, partialFilterExpression=only))
+        for value in (None, None, "a"):
+            run(lambda value=value: collection.insert_one({"v": value}))
+        try:
+            run(lambda: collection.insert_one({"v": "a"}))
+        except DuplicateKeyError:
+            return
+    except DuplicateKeyError:
+        pass
+    finally:
+        with suppress(StorageError):
+            run(collection.drop)
+    raise Unsupported("the server has no partial indexes")
+
+
 def _expect(
     run: Run,
     database: Any,

@@ -34,6 +34,14 @@ def stored_type(kind: FieldType) -> str:
     return "long" if kind.microseconds else _STORED[kind.kind]
 
 
+def indexed_type(kind: FieldType) -> str | list[str]:
+    """The types of the values of a scalar type that a unique index covers."""
+    if kind.kind == "bigint":
+        return ["number", "string"]
+    return "number" if kind.kind in _NUMBERS or kind.microseconds else _STORED[kind.kind]
+
+
+_NUMBERS: Final = frozenset({"int", "float", "decimal", "timedelta"})
 _STORED: Final = {
     "bool": "bool",
     "int": "number",

@@ -110,6 +110,7 @@ class MongoDBStorage(MongoTransactions):
         if not self._catalogue.has(self._run, schema):
             made = self._create(schema)
             self._catalogue.note(self._run, schema, made=made)
+        self._ensure_indexes(schema)
 
     def _create(self, schema: Schema) -> bool:
         """Make the collection, if others have not; True if it was made."""

@@ -1,0 +1,157 @@
+"""The indexes of a collection, and whose values a write would repeat.
+
+Null and missing never collide: a unique index covers only documents that have a value of the
+declared type in every field. MongoDB uses such an index for a condition that asks for the type too,
+and for no order, so that an index of one field has another beside it for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pymongo import IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from docmap.errors import DuplicateKey, StorageError
+from docmap.plan.engine import NativeQuery
+from docmap.query.paths import getter
+from docmap.schema.indexes import BoundIndex, IndexDefinition
+from docmap.schema.schema import Schema
+from docmap.storage.writes import cannot_be_unique, not_unique
+from docmap.values import MISSING
+from docmap_backends._mongodb_errors import scrubbed
+from docmap_backends._mongodb_names import ID
+from docmap_backends._mongodb_places import NO_ARRAY, Filter
+from docmap_backends._mongodb_queries import MongoQueries, field_name
+from docmap_backends._mongodb_types import indexed_type
+from docmap_backends._mongodb_values import to_native
+
+_ORDER: Final = "_order"
+"""What the name of the index beside a unique one ends with."""
+_SAME_KEYS: Final = frozenset({85, 86})  # an index over the same fields has another name
+
+
+class MongoIndexes(MongoQueries):
+    """The indexes of `mongodb.MongoDBStorage`."""
+
+    @property
+    def unique_indexes(self) -> bool:
+        """True if the server itself refuses what a unique index forbids."""
+        return self._asked("partial_indexes")
+
+    def _ensure_indexes(self, schema: Schema) -> None:
+        """Make the declared indexes that are missing."""
+        if schema.indexes:
+            present = self._index_keys(schema)
+            for index in schema.indexes:
+                if index.name not in present:
+                    self._make_index(schema, index)
+
+    def _index_keys(self, schema: Schema) -> dict[str, Mapping[str, Any]]:
+        """The keys of the indexes that are there, by name."""
+        collection = self._collection(schema)
+        try:
+            cursor = self._run(collection.list_indexes)
+            found = self._run(cursor.to_list)
+        except StorageError as error:
+            if getattr(error.__cause__, "code", None) == _NO_COLLECTION:
+                return {}
+            raise
+        return {one["name"]: one["key"] for one in found if one["name"] != "_id_"}
+
+    def _make_index(self, schema: Schema, index: BoundIndex) -> None:
+        collection = self._collection(schema)
+        models = index_models(schema, index, partial=self.unique_indexes)
+        try:
+            self._run(lambda: collection.create_indexes(models), writes="many")
+        except DuplicateKeyError as error:
+            stored = (data for data, _ in self._find(schema, NativeQuery()))
+            raise cannot_be_unique(schema, index, stored) from scrubbed(error)
+        except StorageError as error:
+            if getattr(error.__cause__, "code", None) not in _SAME_KEYS or index.unique:
+                raise
+        self._catalogue.note_index(self._run, schema.collection, index.definition)
+
+    def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
+        known = self._catalogue.indexes(self._run, schema.collection)
+        names = [name for name in self._index_keys(schema) if not name.endswith(_ORDER)]
+        return {name: known.get(name, IndexDefinition(name)) for name in sorted(names)}
+
+    def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
+        self._make_index(schema, index)
+        done(int(self._run(self._collection(schema).estimated_document_count)))
+
+    def _drop_index(self, schema: Schema, name: str) -> None:
+        collection, present = self._collection(schema), self._index_keys(schema)
+        for one in (name, name + _ORDER):
+            if one in present:
+                self._run(lambda one=one: collection.drop_index(one), writes="many")
+        self._catalogue.forget_index(self._run, schema.collection, name)
+
+    # -- what a write would repeat
+
+    def _first_conflict(self, schema: Schema, key: Any, data: bytes | str) -> DuplicateKey | None:
+        """The error for the first unique index that has a value of the document for another key."""
+        own = to_native(schema.key_field.type, key)
+        for one in (schema, *schema.relatives):
+            for index in one.indexes:
+                if not index.unique:
+                    continue
+                tree = one.codec.tree(data)
+                taken = entries(one, index, tree, partial=self.unique_indexes)
+                if taken is not None and self._has(schema, {**taken, ID: {"$ne": own}}):
+                    return not_unique(schema, index)
+        return None
+
+    def _has(self, schema: Schema, condition: Filter) -> bool:
+        collection = self._collection(schema)
+        found = self._run(lambda: collection.find_one(condition, {ID: 1}, session=self._session))
+        return found is not None
+
+    def _check_unique(self, schema: Schema, key: Any, data: bytes) -> None:
+        found = self._first_conflict(schema, key, data)
+        if found is not None:
+            raise found
+
+
+_NO_COLLECTION: Final = 26
+
+
+def index_models(schema: Schema, index: BoundIndex, *, partial: bool) -> list[IndexModel]:
+    """The indexes that MongoDB makes of a declared one.
+
+    Where the server keeps no partial indexes a unique one is an index like others, and docmap looks
+    before it writes.
+    """
+    keys = [(field_name(schema, term.path), -1 if term.descending else 1) for term in index.terms]
+    # The key is always the last criterion of an order, in the direction of the one before it.
+    ordered = [*keys, (ID, keys[-1][1])]
+    if not index.unique or not partial:
+        return [IndexModel(ordered, name=index.name)]
+    condition = {
+        field_name(schema, term.path): {"$type": indexed_type(term.type)} for term in index.terms
+    }
+    unique = IndexModel(keys, name=index.name, unique=True, partialFilterExpression=condition)
+    if index.elements:
+        return [unique]
+    return [unique, IndexModel(ordered, name=index.name + _ORDER)]
+
+
+def entries(schema: Schema, index: BoundIndex, tree: Any, *, partial: bool) -> Filter | None:
+    """The filter of documents with a value of this one in a unique index; None if it has none."""
+    condition: Filter = {}
+    for term in index.terms:
+        value = getter(term.path)(tree)
+        values = value if term.elements and isinstance(value, list) else [value]
+        wanted = [to_native(term.type, one) for one in values if not _is_null(one)]
+        if not wanted:
+            return None
+        typed = {"$type": indexed_type(term.type)} if partial else {}
+        alone = {} if term.elements else NO_ARRAY
+        condition[field_name(schema, term.path)] = {"$in": wanted, **typed, **alone}
+    return condition
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or value is MISSING
