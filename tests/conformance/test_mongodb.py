@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from typing import Final
 
 from docmap.testing.profile import BackendProfile
 from docmap.testing.suite import *  # noqa: F403 - the suite's tests and fixtures are this file's
-from tests.servers import mongo
+from tests.servers import mongo, running
+
+OWN: Final = f"faults{os.getpid()}"  # a server of this process's own, which may be stopped
 
 profile = BackendProfile(
     name="mongodb",
     url=partial(mongo.url, "conformance"),
-    faults=partial(mongo.url, "faults", f"faults{os.getpid()}"),
     kind="server",
     abilities=frozenset({"counters", "indexes"}),
     second="shares",
+    faults=partial(mongo.url, "faults", OWN),
+    restart=partial(running.restart, mongo.KIND, OWN),
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from typing import Final
 
 from docmap.testing.cases import built_in
 from docmap.testing.profile import BackendProfile
 from docmap.testing.suite import *  # noqa: F403 - the suite's tests and fixtures are this file's
 from docmap_backends.postgresql import PostgreSQLStorage
-from tests.servers import postgresql
+from tests.servers import postgresql, running
+
+OWN: Final = f"faults{os.getpid()}"  # a server of this process's own, which may be stopped
 
 profile = BackendProfile(
     name="postgresql",
@@ -18,4 +22,6 @@ profile = BackendProfile(
     abilities=frozenset({"transactions", "counters", "indexes"}),
     native=frozenset(built_in()) - {"icontains", "istartswith", "iendswith", "iexact"},
     second="shares",
+    faults=partial(postgresql.url, "faults", OWN),
+    restart=partial(running.restart, postgresql.KIND, OWN),
 )

@@ -16,7 +16,7 @@ from tests.servers import installing, mongo, narrowing, postgresql, running
 PROGRAM = """
 import os, signal, sys
 from tests.servers import mongo, running
-print(running.folder(), mongo.url("one"), flush=True)
+print(running.folder(), mongo.url("one"), mongo.url("two", "second"), flush=True)
 if sys.argv[1] == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -70,19 +70,20 @@ def test_an_instance_of_ones_own_restarts_where_it_was() -> None:
 @pytest.mark.parametrize("end", ["killed", "ended"])
 def test_the_servers_of_a_run_end_with_it(end: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != running.VARIABLE}
-    told = subprocess.run(
+    program = subprocess.run(
         [sys.executable, "-c", PROGRAM, end],
         cwd=running.ROOT,
         env={**environment, "PYTHONPATH": str(running.ROOT)},
-        stdout=subprocess.PIPE,
+        capture_output=True,
         check=False,
         text=True,
-    ).stdout
-    run, url = told.split()
+    )
+    assert program.stderr == ""
+    run, *urls = program.stdout.split()
     assert Path(run) != running.folder()
     while Path(run).exists():  # its keeper removes it last of all
         time.sleep(0.05)
-    assert not _listens(url)
+    assert [url for url in urls if _listens(url)] == []
 
 
 def _listens(url: str) -> bool:
