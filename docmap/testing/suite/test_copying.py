@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from docmap import BaseStorageAdapter, DuplicateKey, ObjectId, connect
+from docmap.storage.copy_content import canonical
 from docmap.storage.copying import copy
 from docmap.storage.loading import schema_of
 from docmap.testing.collecting import requires
@@ -14,7 +15,7 @@ Contents = dict[str, dict[object, tuple[bytes, int]]]
 
 
 def _contents(storage: BaseStorageAdapter) -> Contents:
-    """The stored bytes and revisions of all documents, by collection and key."""
+    """The content and revisions of all documents, by collection and key."""
     found: Contents = {}
     for name in storage.collections():
         schema = schema_of(name)
@@ -22,8 +23,7 @@ def _contents(storage: BaseStorageAdapter) -> Contents:
         records = {schema.key_of(data): (data, rev) for data, rev in storage._scan(schema)}
         if records:
             found[name] = {
-                key: (data if isinstance(data, bytes) else data.encode(), revision)
-                for key, (data, revision) in records.items()
+                key: (canonical(data), revision) for key, (data, revision) in records.items()
             }
     return found
 
@@ -36,7 +36,7 @@ def _fill(storage: BaseStorageAdapter) -> None:
     storage.insert_many("loose", [{"id": ObjectId()}, {"id": 5, "$x": {"": 1e22}}, {"id": "é"}])
 
 
-def test_a_copy_has_the_same_bytes_and_revisions(
+def test_a_copy_has_the_same_content_and_revisions(
     db: BaseStorageAdapter, beside: BaseStorageAdapter
 ) -> None:
     _fill(beside)
