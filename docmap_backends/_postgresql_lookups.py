@@ -1,4 +1,4 @@
-"""What PostgreSQL makes of comparisons and of lists: conditions that are exact whatever is stored.
+"""What PostgreSQL makes of comparisons: conditions that are exact whatever is stored.
 
 Each asks for the type of what is stored, in the index's expression or beside the comparison; some
 values need no asking, for no other type is written as they are. See `_postgresql_places`.
@@ -14,11 +14,8 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from docmap.errors import ProcessorDoesNotExist
 from docmap.plan.engine import FieldCodec, Native
-from docmap.plan.split import split
 from docmap.query.lookups import LookupManager
-from docmap.query.nodes import Compare, Element, Node, Not
 from docmap.query.paths import Path
 from docmap.schema.readers import to_wire
 from docmap.schema.types import ANY, LISTS, UNTYPED, FieldType
@@ -31,17 +28,15 @@ from docmap_backends._postgresql_places import (
     NUMERIC,
     SORTABLE,
     TEXTUAL,
-    ElementCodec,
     Place,
-    element_source,
     fits_form,
     place_of,
 )
-from docmap_backends._postgresql_sql import FALSE, likely, render
+from docmap_backends._postgresql_sql import FALSE, likely
 from docmap_backends._sql import SQL, joined
 
 lookups = LookupManager()
-_MANY: Final = 500
+MANY: Final = 500
 _PLAIN: Final = 2**53
 
 
@@ -179,14 +174,14 @@ def _whole_equals(place: Place, value: Any) -> Native:
 
     JSONB compares objects without the order of their keys.
     """
-    if not _written_alike(place.kind, value):
+    if not written_alike(place.kind, value):
         raise ValueError("equal values may be written in two ways")
     if place.indexed and place.kind.kind == "bool":
         return exactly(f"{place.sortable}=%s::boolean", str(value).lower())
     return exactly(f"{place.json}=%s::jsonb", json_text(to_wire(place.kind, value)))
 
 
-def _written_alike(kind: FieldType, value: Any) -> bool:
+def written_alike(kind: FieldType, value: Any) -> bool:
     """True if whatever equals the value in a place of the type is the same to JSONB."""
     if value is None or isinstance(value, bool):
         return True
@@ -194,17 +189,17 @@ def _written_alike(kind: FieldType, value: Any) -> bool:
         return False  # which member of the union it is decides how it is written
     if isinstance(value, list):
         if kind.kind in UNTYPED:
-            return all(_written_alike(ANY, one) for one in value)
+            return all(written_alike(ANY, one) for one in value)
         return kind.kind in LISTS and all(
-            _written_alike(kind.element(place) or ANY, one) for place, one in enumerate(value)
+            written_alike(kind.element(place) or ANY, one) for place, one in enumerate(value)
         )
     if isinstance(value, dict):
         if kind.kind in UNTYPED:
-            return all(_written_alike(ANY, one) for one in value.values())
+            return all(written_alike(ANY, one) for one in value.values())
         fields = {entry.stored: entry.type for entry in kind.fields.values()}
         others = kind.item or ANY
         return kind.kind in {"dict", "model"} and all(
-            _written_alike(fields.get(name, others), one) for name, one in value.items()
+            written_alike(fields.get(name, others), one) for name, one in value.items()
         )
     if isinstance(value, (int, float, Decimal)):
         return kind.kind == "int" and isinstance(value, int) and abs(value) <= _PLAIN
@@ -225,16 +220,16 @@ def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
         together = _one_of(path, some, codec)
         if together is not None:
             parts.append(Native(together))
-        elif len(some) > _MANY:
+        elif len(some) > MANY:
             raise ValueError("too many values for one statement")
         else:
             parts += [equals(path, one, codec) for one in some]
     if len(some) < len(value):
         parts.append(equals(path, None, codec))
-    return _any_of(parts)
+    return any_of(parts)
 
 
-def _any_of(parts: Iterable[Native]) -> Native:
+def any_of(parts: Iterable[Native]) -> Native:
     found = list(parts)
     if not found:
         return Native(FALSE)
@@ -325,110 +320,3 @@ def is_null(path: Path, value: bool, codec: FieldCodec) -> Native:
 @lookups.register("exists")
 def exists(path: Path, value: bool, codec: FieldCodec) -> Native:
     return exactly(f"{place_of(path, codec).json} IS {'NOT ' if value else ''}NULL")
-
-
-# -- lists
-
-
-@lookups.register("size")
-def size(path: Path, value: int, codec: FieldCodec) -> Native:
-    place = place_of(path, codec)
-    return exactly(
-        f"(CASE WHEN {place.type}='array' THEN jsonb_array_length({place.json}) END)=%s::numeric",
-        str(value),
-    )
-
-
-@lookups.register("contains")
-def contains(path: Path, value: Any, codec: FieldCodec) -> Native:
-    place = place_of(path, codec)
-    if place.kind.kind == "str":
-        return _has_part(place, value)
-    listed = _has_element(place, value, codec)
-    if place.kind.kind in LISTS or not isinstance(value, str):
-        return listed
-    return _any_of((listed, _has_part(place, value)))
-
-
-def _has_part(place: Place, value: str) -> Native:
-    asked = likely(f"{place.type}='string'")
-    return exactly(f'(strpos(({place.text} COLLATE "C"),%s)>0 AND {asked})', value)
-
-
-def _has_element(place: Place, value: Any, codec: FieldCodec) -> Native:
-    """A condition for an element equal to `value`; containment in JSONB has an index of its own."""
-    element = (place.kind.item or ANY) if place.kind.kind in LISTS else ANY
-    if place.kind.items:
-        element = ANY  # each of its own type: how each is written is not known
-        if not (value is None or isinstance(value, (bool, str))):
-            raise ValueError("the elements have types of their own")
-    if place.kind.kind not in {*LISTS, "any"}:
-        raise ValueError("which list it is decides how its elements are written")
-    scalar = not isinstance(value, (list, dict))
-    if scalar and _written_alike(element, value):
-        return exactly(f"{place.json}@>%s::jsonb", json_text([to_wire(element, value)]))
-    inner = ElementCodec(element, codec.schema, codec.engine, element_source(_depth(codec)))
-    same = equals(Path(), value, inner)
-    return Native(_some_element(place, same.condition, _depth(codec)), same.exact)
-
-
-def _depth(codec: FieldCodec) -> int:
-    """The depth of the elements of a place."""
-    return codec.source.depth + 1 if isinstance(codec, ElementCodec) else 1
-
-
-def _some_element(place: Place, condition: SQL, depth: int) -> SQL:
-    return SQL(
-        f"EXISTS(SELECT 1 FROM {place.elements} e{depth}(value) WHERE {condition.text})",
-        condition.parameters,
-    )
-
-
-@lookups.register("contains_any")
-def contains_any(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
-    return _any_of(_each_part(path, value, codec))
-
-
-@lookups.register("contains_all")
-def contains_all(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
-    if not value:
-        kind, place = codec.type.kind, place_of(path, codec)
-        types = "'string'" if kind == "str" else "'array'" if kind in LISTS else "'array','string'"
-        return exactly(f"{place.type} IN ({types})")
-    parts = _each_part(path, value, codec)
-    return Native(joined(" AND ", (p.condition for p in parts)), all(p.exact for p in parts))
-
-
-def _each_part(path: Path, values: tuple[Any, ...], codec: FieldCodec) -> list[Native]:
-    if len(values) > _MANY:
-        raise ValueError("too many values for one statement")
-    return [contains(path, one, codec) for one in values]
-
-
-def _quantified(quantifier: str) -> None:
-    @lookups.register(quantifier)
-    def quantified(path: Path, condition: Node, codec: FieldCodec) -> Native:
-        place, depth = place_of(path, codec), _depth(codec)
-        resolve, source = codec.engine.lookups.resolve, element_source(depth)
-
-        def ask(node: Compare | Element) -> Native | None:
-            inner = ElementCodec(node.type, codec.schema, codec.engine, source)
-            operation = node.lookup if isinstance(node, Compare) else node.quantifier
-            value = node.value if isinstance(node, Compare) else node.condition
-            try:
-                return resolve(node.path, operation, value, inner)  # type: ignore[no-any-return]
-            except (ValueError, TypeError, ProcessorDoesNotExist):
-                return None
-
-        part = split(condition, ask)
-        if part.native is None or (part.residual is not None and quantifier == "all"):
-            raise ValueError("no exact form")
-        inside = render(Not(part.native) if quantifier == "all" else part.native)  # type: ignore[arg-type]
-        found = _some_element(place, inside, depth)
-        if quantifier == "any":
-            return Native(found, exact=part.residual is None)
-        return Native(SQL(f"({place.type}='array' AND NOT {found.text})", found.parameters))
-
-
-_quantified("any")
-_quantified("all")

@@ -9,12 +9,13 @@ from docmap.query.lookups import LookupManager
 from docmap.query.paths import Path
 from docmap.schema.readers import to_wire
 from docmap_backends._postgresql_keys import key_text
-from docmap_backends._postgresql_lookups import compared, lookups
+from docmap_backends._postgresql_lists import listed
+from docmap_backends._postgresql_lookups import compared
 from docmap_backends._postgresql_places import NUMERIC, SORTABLE, TEXTUAL, Place, place_of
 from docmap_backends._postgresql_sql import Position
 from docmap_backends._sql import SQL
 
-positioned = LookupManager(lookups)
+positioned = LookupManager(listed)
 
 
 @positioned.register("_after")
