@@ -13,6 +13,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.changes import ChangeFeeds
 from docmap.storage.collection import Collection
+from docmap.storage.counting import counted_key
 from docmap.storage.creating import get_or_create
 from docmap.storage.deadlines import in_time
 from docmap.storage.deleting import delete_one
@@ -348,7 +349,7 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
             return uuid7_text()
         if kind == "int":
             self.prepare_collection(schema)
-            return self._next_key(schema)
+            return counted_key(self, schema)
         raise InvalidValue(
             f"{schema.name}.{schema.key} is the key and must be given: only an int is counted by "
             "the storage",

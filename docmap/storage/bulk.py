@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from docmap.errors import BulkError, DocmapError, DuplicateKey, Failure, InvalidValue, StorageError
 from docmap.schema.schema import Schema
 from docmap.storage.batches import CHUNK, Batch
+from docmap.storage.counting import Reserve
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import make_room
 from docmap.storage.firing import after_writes, fire
@@ -374,7 +375,9 @@ class _Bulk:
         """What is ready of a chunk, its positions in the call, and the failure that ends it."""
         ready: list[P] = []
         start, skipped = self._taken, set()
-        with collection_suspended:  # not while the items come, which may take long
+        new = sum(given_key(schema, item) is None for item in chunk) if _counted(schema) else 0
+        # No garbage is collected here, and not while the items come, which may take long.
+        with collection_suspended, Reserve(self._storage, schema, new):
             for position, item in enumerate(chunk, start):
                 try:
                     ready.append(prepared(item))
@@ -391,3 +394,7 @@ class _Bulk:
         self._taken += len(chunk)
         every = range(start, self._taken)
         return ready, [p for p in every if p not in skipped] if skipped else list(every), None
+
+
+def _counted(schema: Schema) -> bool:
+    return schema.model is not None and schema.key_field.type.kind == "int"

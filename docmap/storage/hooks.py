@@ -25,6 +25,7 @@ from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage.copy_hooks import CopyHooks
+from docmap.storage.counting import CountingHooks
 from docmap.storage.firing import StorageHooks
 from docmap.storage.journal import Listeners
 from docmap.storage.writes import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from docmap.storage.watching import Feed
 
 
-class Hooks(CopyHooks):
+class Hooks(CopyHooks, CountingHooks):
     """The hooks of an engine with their general forms. Override what the engine does better."""
 
     scheme: ClassVar[str] = ""
@@ -159,16 +160,6 @@ class Hooks(CopyHooks):
         """The records of those keys that exist, by key."""
         found = ((key, self._get(schema, key)) for key in dict.fromkeys(keys))
         return {key: record for key, record in found if record is not None}
-
-    def _next_key(self, schema: Schema) -> int:
-        """The next key of a collection whose key is an int: never one that was used."""
-        raise Unsupported(
-            f"{self.scheme} does not count keys: give each document of {schema.collection} its "
-            f"{schema.key}",
-            engine=self.scheme,
-            collection=schema.collection,
-            field=schema.key,
-        )
 
     def _save(self, schema: Schema, write: Write) -> int:
         """Store one document and return its new revision, as if nobody else were writing.
