@@ -48,6 +48,8 @@ def _keep(server: Any, place: Path) -> None:
         with locked(run / "run.lock", shared=True):
             if "missing" not in told:
                 server.stop(place)
+            for beside in place.glob("data"):
+                shutil.rmtree(beside.resolve(), ignore_errors=True)
             shutil.rmtree(place, ignore_errors=True)
     _swept(run)
 

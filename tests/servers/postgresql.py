@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ SETTINGS: Final = {
     "datestyle": "SQL, DMY",
     "log_min_messages": "warning",
 }
+_DISK: Final = "/var/tmp"  # noqa: S108 - the folder in it has a name of its own
 UNSAFE: Final = {"fsync": "off", "full_page_writes": "off"}
 """What saves time where a crash of the machine may lose all; an instance `durable` is without."""
 
@@ -70,7 +72,7 @@ def launch(place: Path) -> dict[str, Any]:
         _make(place, data, account)
     password = (place / "password").read_text(encoding="utf-8")
     port = (place / "port").read_text(encoding="utf-8")
-    settings = {**SETTINGS, **({} if place.name.endswith("-durable") else UNSAFE), "port": port}
+    settings = {**SETTINGS, **({} if _is_durable(place) else UNSAFE), "port": port}
     options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
     log = data / "server.log"
     command = ["start", "-w", "-s", "-t", "60", "-l", str(log), "-o", options]
@@ -83,13 +85,17 @@ def launch(place: Path) -> dict[str, Any]:
 
 
 def _make(place: Path, data: Path, account: dict[str, Any]) -> None:
-    data.mkdir(mode=0o700)
+    if _is_durable(place):  # on a disk, not in memory
+        disk = Path(tempfile.mkdtemp(prefix="docmap-durable-", dir=_DISK))
+        data.symlink_to(disk)
+    else:
+        data.mkdir(mode=0o700)
     password = secrets.token_hex(12)
     for name, text in (("password", password), ("port", str(_free_port()))):
         (place / name).write_text(text, encoding="utf-8")
         (place / name).chmod(0o600)
     if account:
-        shutil.chown(data, account["user"], account["group"])
+        shutil.chown(data.resolve(), account["user"], account["group"])
         shutil.chown(place / "password", account["user"], account["group"])
     words = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"]
     done = subprocess.run(
@@ -105,8 +111,12 @@ def _make(place: Path, data: Path, account: dict[str, Any]) -> None:
         **account,
     )
     if done.returncode:
-        shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(data.resolve(), ignore_errors=True)
         raise running.MissingServerError("PostgreSQL's initdb failed, as the keeper's log says")
+
+
+def _is_durable(place: Path) -> bool:
+    return place.name == f"{KIND}-durable"
 
 
 def stop(place: Path) -> None:
