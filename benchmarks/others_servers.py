@@ -258,38 +258,38 @@ class Beanie(Awaiting):
         pymongo: Any = import_module("pymongo")
         self.client: Any = pymongo.AsyncMongoClient(server_url("mongodb"), tz_aware=True)
         decimal: Any = import_module("beanie.odm.custom_types").DecimalAnnotation
-        customer = _model("Customer", {"name": str, "email": str, "country": str})
-        item = _model("Item", {"sku": str, "qty": int, "price": decimal})
-        fields = {
-            "id": str,
-            "customer": customer,
-            "status": str,
-            "total": decimal,
-            "amount": float,
-            "created_at": datetime,
-            "tags": list[str],
-            "items": list[item],  # type: ignore[valid-type]
-            "note": str | None,
-        }
-        settings = type(
-            "Settings",
-            (),
-            {
-                "name": "orders",
-                "indexes": [[("status", 1), ("customer.country", 1)], "created_at", "tags"],
-            },
-        )
-        self.record: Any = type(
-            "Record",
-            (self.beanie.Document,),
-            {
-                "__annotations__": fields,
-                "__module__": __name__,
-                "id": Field(alias="_id"),
-                "note": None,
-                "Settings": settings,
-            },
-        )
+        base: Any = self.beanie.Document
+
+        class Customer(BaseModel):
+            name: str
+            email: str
+            country: str
+
+        class Item(BaseModel):
+            sku: str
+            qty: int
+            price: decimal
+
+        class Record(base):  # type: ignore[misc]
+            id: str = Field(alias="_id")
+            customer: Customer
+            status: str
+            total: decimal
+            amount: float
+            created_at: datetime
+            tags: list[str]
+            items: list[Item]
+            note: str | None = None
+
+            class Settings:
+                name = "orders"
+                indexes: ClassVar[list[Any]] = [
+                    [("status", 1), ("customer.country", 1)],
+                    "created_at",
+                    "tags",
+                ]
+
+        self.record: Any = Record
         database = self.client.get_default_database()
         await self.beanie.init_beanie(database=database, document_models=[self.record])
 
@@ -351,8 +351,3 @@ class Beanie(Awaiting):
 
     def _made(self, row: Row) -> Any:
         return self.record.model_validate({**row, "_id": row["id"]})
-
-
-def _model(name: str, fields: dict[str, Any]) -> Any:
-    """A pydantic model of these fields."""
-    return type(name, (BaseModel,), {"__annotations__": fields, "__module__": __name__})
