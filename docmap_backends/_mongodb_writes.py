@@ -23,12 +23,12 @@ from docmap.storage.writes import (
 )
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_errors import scrubbed
-from docmap_backends._mongodb_indexes import MongoIndexes
 from docmap_backends._mongodb_names import ID, REVISION
+from docmap_backends._mongodb_updates import MongoUpdates
 from docmap_backends._mongodb_values import to_document, to_key
 
 
-class MongoWriting(MongoIndexes):
+class MongoWriting(MongoUpdates):
     """The writing part of `mongodb.MongoDBStorage`."""
 
     _catalogue: Catalogue

@@ -39,6 +39,7 @@ class MongoDBStorage(MongoTransactions):
     settings: ClassVar[dict[str, type]] = dict(SETTINGS)
     default_timeout = TIMEOUT
     has_async = True
+    atomic_updates = True
     isolation = "snapshot"
 
     def __init__(self, url: Any = None, **options: Any) -> None:
