@@ -90,6 +90,12 @@ class Connections:
         """How many rows a write changed."""
         return self.run(statement, parameters, write=True).command_tuples or 0
 
+    def script(self, statements: Iterable[str]) -> None:
+        """Run statements without values, in one message; percent signs are doubled in them too."""
+        text = "; ".join(numbered(one).decode() for one in statements)
+        if text:
+            self.on_link(lambda link, end: link.control(text, end), write=True)
+
     def copy_in(self, statement: str, blocks: Iterable[bytes]) -> None:
         """Send blocks of data, all of which are stored, or none."""
         held = list(blocks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -11,6 +11,7 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, Write
 from docmap_backends._postgresql_counting import counted
+from docmap_backends._postgresql_indexes import drop_statements
 from docmap_backends._postgresql_json import storable
 from docmap_backends._postgresql_keys import key_text
 from docmap_backends._postgresql_tables import Table
@@ -73,8 +74,11 @@ class PostgreSQLCopying(PostgreSQLWriting):
                 raise self._refused(schema, write, error) from error
 
     def _drop_collection(self, schema: Schema) -> None:
+        self._drop(lambda: [schema.collection])
+        self._ensured.clear()
+
+    def _drop(self, collections: Callable[[], list[str]]) -> None:
         with self._connections.transaction("read committed"):
             self._connections.changed_tables()
             self._catalogue.lock()
-            self._catalogue.drop(schema.collection)
-        self._ensured.clear()
+            self._catalogue.drop(collections(), drop_statements)

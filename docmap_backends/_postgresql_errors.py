@@ -84,9 +84,14 @@ def translated(error: psycopg.Error, where: str, *, sent_write: bool = False) ->
                 "before you write again",
                 engine=ENGINE,
             )
-        why = "did not answer in time" if is_timeout(error) else "broke the connection"
+        why = (
+            "did not end the operation within its timeout"
+            if is_timeout(error)
+            else "broke the connection"
+        )
         return Unavailable(
-            f"{where} {why}; nothing of what was asked is stored, so it can be asked again",
+            f"{where} {why}; nothing of what was asked is stored. Try again later, or give it more "
+            "time: options(timeout=...)",
             engine=ENGINE,
         )
     state = error.sqlstate or ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final
@@ -20,7 +21,7 @@ from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
-from docmap_backends._sql import quoted
+from docmap_backends._sql import quoted, text_literal
 
 FORMAT: Final = 1
 _COMMENT: Final = f"docmap format {FORMAT}"
@@ -74,8 +75,9 @@ class Table:
 class Catalogue:
     """The tables as they were last read, by collection; shared by the threads of a storage."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, schema: str = "") -> None:
         self._connections = connections
+        self._schema = schema
         self._tables: dict[str, Table] = {}
         self._made = False
 
@@ -151,8 +153,9 @@ class Catalogue:
     def make(self, schema: Schema) -> Table:
         """The table of a class, made if it is not there; its key's name is noted."""
         if not self.exists():
-            for statement in _CATALOGUE:
-                self._connections.written(statement)
+            if self._schema:
+                self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}"])
+            self._connections.script(_CATALOGUE)
             self._made = True
         table = self.current(schema.collection)
         if table is None:
@@ -190,18 +193,22 @@ class Catalogue:
         )
         self._tables.pop(collection, None)
 
-    def drop(self, collection: str) -> None:
-        """Remove a collection with its indexes, if there is such a one."""
-        table = self.current(collection)
-        if table is not None:
-            self._connections.written(f"DROP TABLE IF EXISTS {table.name} CASCADE")
-            self._connections.written(
-                "DELETE FROM docmap_indexes WHERE collection = %s", (collection,)
+    def drop(self, collections: Iterable[str], others: Callable[[str], list[str]]) -> None:
+        """Remove collections with their indexes; `others` are the statements about an index."""
+        for collection in collections:
+            table = self.current(collection)
+            if table is None:
+                continue
+            named = text_literal(collection).replace("%", "%%")
+            self._connections.script(
+                [
+                    f"DROP TABLE IF EXISTS {table.name} CASCADE",
+                    *(one for name in sorted(table.indexes) for one in others(name)),
+                    f"DELETE FROM docmap_indexes WHERE collection = {named}",
+                    f"DELETE FROM docmap_collections WHERE name = {named}",
+                ]
             )
-            self._connections.written(
-                "DELETE FROM docmap_collections WHERE name = %s", (collection,)
-            )
-        self._tables.pop(collection, None)
+            self._tables.pop(collection, None)
 
 
 def _is_ours(told: bytes | None, where: str) -> bool:

@@ -7,15 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from time import monotonic
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from docmap.errors import InvalidConfig
+import psycopg
+
+from docmap.errors import InvalidConfig, StorageError
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
 from docmap_backends._postgresql_connections import Connections, check_level
 from docmap_backends._postgresql_copying import PostgreSQLCopying
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
 from docmap_backends._postgresql_tables import Catalogue
+from docmap_backends._sql import quoted
+
+# Compiling an expression costs more than running it once over a collection.
+_TUNING: Final = ("SET jit = off",)
+_SESSION: Final = ("SET default_transaction_isolation = 'read committed'",)
 
 
 class PostgreSQLStorage(PostgreSQLCopying):
@@ -61,13 +68,16 @@ class PostgreSQLStorage(PostgreSQLCopying):
 
     def _connect(self) -> None:
         self._inherited = getattr(self, "_connections", None)
+        self._settings = [*_TUNING, *_SESSION]
+        if "schema" in self._options:
+            self._settings.append(f"SET search_path = {quoted(self._options['schema'])}")
         self._revisions = random.Random()  # noqa: S311 - they are told apart, not guessed
         self._given = {}
         pool = Pool(self._link, self._pool_size, self._server.where)
         self._connections = Connections(
             pool, self._server.where, timeout=self.call_timeout, on_undo=self._forget
         )
-        self._catalogue = Catalogue(self._connections)
+        self._catalogue = Catalogue(self._connections, self._options.get("schema", ""))
         try:
             self._catalogue.exists()
         except BaseException:
@@ -77,7 +87,28 @@ class PostgreSQLStorage(PostgreSQLCopying):
     def _link(self, deadline: float) -> Link:
         """A new connection, set up."""
         end = min(deadline, monotonic() + self._connect_timeout)
-        return connect(self._server, end, asynchronous=self.is_async)
+        link = connect(self._server, end, asynchronous=self.is_async)
+        try:
+            self._set_up(link, end)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _set_up(self, link: Link, end: float) -> None:
+        encoding = link.pgconn.parameter_status(b"server_encoding")
+        if encoding != b"UTF8":
+            raise StorageError(
+                f"{self._server.where}: the database has another encoding than UTF8, and would not "
+                "keep every text: name one that was created with ENCODING 'UTF8'",
+                engine=self.scheme,
+            )
+        try:
+            link.control("; ".join(self._settings), end)
+        except psycopg.errors.UndefinedObject:
+            # A server of another make, which lacks what only makes things faster.
+            self._settings = [one for one in self._settings if one not in _TUNING]
+            link.control("; ".join(self._settings), end)
 
     def _forget(self) -> None:
         self._catalogue.forget()
@@ -87,11 +118,7 @@ class PostgreSQLStorage(PostgreSQLCopying):
         self._connections.close()
 
     def _clear(self) -> None:
-        with self._connections.transaction("read committed"):
-            self._connections.changed_tables()
-            self._catalogue.lock()
-            for name in self._catalogue.names():
-                self._catalogue.drop(name)
+        self._drop(self._catalogue.names)
         self._catalogue.forget()
 
     def _ping(self) -> None:

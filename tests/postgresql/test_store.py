@@ -83,3 +83,15 @@ def test_a_table_that_others_removed_is_made_again(db: PostgreSQLStorage, opened
     db.clear()
     Order(id="c").save(other)
     assert [one.id for one in db.find(Order)] == ["c"]
+
+
+def test_a_schema_of_its_own(db: PostgreSQLStorage, opened: Opened) -> None:
+    other = opened(schema='De "pot"')
+    Order(id="a", status="there").save(other)
+    Order(id="a", status="here").save(db)
+    assert other.get(Order, "a").status == "there"
+    assert db.get(Order, "a").status == "here"
+    other.clear()
+    assert other.collections() == []
+    assert db.collections() == ["orders"]
+    db._connections.written('DROP SCHEMA "De ""pot""" CASCADE')
