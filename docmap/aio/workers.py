@@ -114,13 +114,13 @@ class Pool:
             worker.stop()
 
     async def close(self) -> None:
-        """End all workers, those that are taken once they are done; they may be taken anew."""
-        workers = tuple(self._all)
+        """End the workers that rest; those that are taken end when they are given back."""
+        resting = tuple(self._resting)
         self._all.clear()
         self._resting.clear()
-        _stop(workers)
-        if workers:
-            await asyncio.get_running_loop().run_in_executor(None, _join, workers)
+        _stop(resting)
+        if resting:
+            await asyncio.get_running_loop().run_in_executor(None, _join, resting)
 
 
 def _join(workers: tuple[Worker, ...]) -> None:

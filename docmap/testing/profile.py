@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from docmap import BaseStorageAdapter, DocmapError, connect
+from docmap import BaseStorageAdapter, DocmapError
+from docmap.storage.load import load
 
 Kind = Literal["memory", "file", "server"]
 GapKind = Literal["engine", "driver", "planned"]
@@ -68,6 +69,9 @@ class BackendProfile:
     """What another opener of the same store finds: `shares` (it works, in other processes too),
     `process` (it works in this process, others get StoreLocked), `locked` (StoreLocked here and
     there) or `alone` (a store of its own)."""
+    asynchronous: bool = False
+    """Run the suite over docmap.aio: each call of a test is awaited in an event loop. Programs of
+    the suite that run as other processes use the store as it is."""
     durable: bool | None = None
     """What was acknowledged is there after a kill. None: if it is not in memory."""
     native: frozenset[str] | None = None
@@ -90,6 +94,8 @@ class BackendProfile:
                 f"{self.name}: unknown abilities {', '.join(sorted(unknown))}; "
                 f"known are {', '.join(sorted(ABILITIES))}"
             )
+        if self.asynchronous and self.opener is not None:
+            raise ValueError(f"{self.name}: what an opener gives is connected, and not awaited")
         if self.kind not in _KINDS:
             raise ValueError(f"{self.name}: kind is memory, file or server, not {self.kind!r}")
         if self.kind == "file" and "{directory}" not in self.url_in(Path("{directory}")):
@@ -112,11 +118,17 @@ class BackendProfile:
         given = {**self.options, **options}
         if self.opener is not None:
             return self.opener(url)
-        if self.adapter is None:
-            return connect(url, **given)
-        storage = self.adapter(url=url or None, **given)
+        storage = load(url, **given) if self.adapter is None else self._made(url, given)
+        if self.asynchronous:
+            from docmap.testing.awaiting import faced
+
+            storage = faced(storage)
         storage.connect()
         return storage
+
+    def _made(self, url: str, options: Mapping[str, Any]) -> BaseStorageAdapter:
+        assert self.adapter is not None  # noqa: S101 - for type checkers
+        return self.adapter(url=url or None, **options)
 
     def fault_url(self) -> str:
         """The URL of the server on which faults are made."""
@@ -134,8 +146,8 @@ class BackendProfile:
         """What tests may require of it.
 
         Its abilities, its kind (`outside` is each but memory), the word for what a second opener
-        finds, `processes` if that works in several of them, `durable`, `restart` if it can, and
-        `posix` where processes can fork.
+        finds, `processes` if that works in several of them, `durable`, `restart` if it can, `sync`
+        unless it is awaited, and `posix` where processes can fork.
         """
         durable = self.kind != "memory" if self.durable is None else self.durable
         own = {
@@ -144,6 +156,7 @@ class BackendProfile:
             "outside": self.kind != "memory",
             "processes": self.second == "shares",
             "posix": hasattr(os, "fork"),
+            "sync": not self.asynchronous,
         }
         found = {name for name, has in own.items() if has}
         return self.abilities | {self.kind, self.second} | found
