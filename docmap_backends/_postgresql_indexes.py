@@ -17,7 +17,6 @@ from docmap.query.paths import Path
 from docmap.schema.indexes import BoundIndex, IndexDefinition, IndexTerm
 from docmap.schema.schema import Schema
 from docmap.storage.writes import cannot_be_unique
-from docmap_backends._postgresql_grouping import PostgreSQLGrouping
 from docmap_backends._postgresql_places import (
     SORTABLE,
     Source,
@@ -29,9 +28,10 @@ from docmap_backends._postgresql_places import (
     sortable,
 )
 from docmap_backends._postgresql_tables import Table
+from docmap_backends._postgresql_updates import PostgreSQLUpdating
 
 
-class PostgreSQLIndexing(PostgreSQLGrouping):
+class PostgreSQLIndexing(PostgreSQLUpdating):
     """The part of `postgresql.PostgreSQLStorage` that makes indexes and tells of them."""
 
     def _create_index(self, table: Table, schema: Schema, index: BoundIndex) -> None:
