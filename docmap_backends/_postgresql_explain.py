@@ -102,14 +102,15 @@ def _is_of(node: Mapping[str, Any], table: Table) -> bool:
 
 
 def _line(node: Mapping[str, Any]) -> str:
-    """A node in a line: what it does, on what, by which condition."""
+    """A node in a line: what it does, on what. Its conditions hold operands, and are not told."""
     parts = [str(node["Node Type"])]
     if name := node.get("Index Name") or node.get("Relation Name"):
         parts.append(f"on {name}")
-    parts += [
-        f"({key}: {node[key]})" for key in ("Index Cond", "Sort Key", "Filter") if key in node
-    ]
+    parts += [said for key, said in _TOLD.items() if key in node]
     return " ".join(parts)
+
+
+_TOLD: Final = {"Index Cond": "by a part of it", "Filter": "with a filter"}
 
 
 def _size(connections: Connections, table: Table) -> int:
