@@ -16,16 +16,16 @@ from docmap.storage.writes import (
     NEW,
     Write,
     first_revision,
-    keep_unknown,
     not_unique,
     stale,
     taken,
 )
 from docmap_backends._mongodb_catalogue import Catalogue
+from docmap_backends._mongodb_changes import Update, changing, is_operators, replacing, saving
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID, REVISION
 from docmap_backends._mongodb_updates import MongoUpdates
-from docmap_backends._mongodb_values import to_document, to_key
+from docmap_backends._mongodb_values import to_key
 
 
 class MongoWriting(MongoUpdates):
@@ -50,13 +50,29 @@ class MongoWriting(MongoUpdates):
         return self._deleted(schema, {ID: to_key(schema, key)})
 
     def _save(self, schema: Schema, write: Write) -> int:
-        self._check_unique(schema, write.key, write.data)
+        self._look_before(schema, write)
         if write.expected == NEW:
             revision = self._insert(schema, write)
-        else:
+        elif write.expected == ANY or write.before is None:
             revision = self._replace(schema, write)
+        else:
+            revision = self._save_over(schema, write, write.before)
         self._count_up(schema, (write.key,))
         return revision
+
+    def _look_before(self, schema: Schema, write: Write) -> None:
+        """Raise DuplicateKey for what a unique index would refuse, where the server must not.
+
+        In a transaction any refusal ends it on the server.
+        """
+        if not self.unique_indexes:
+            self._check_unique(schema, write.key, write.data)
+        elif self._session is not None:
+            if write.expected == NEW and self._get(schema, write.key) is not None:
+                raise taken(schema)
+            found = self._first_conflict(schema, write.key, write.data)
+            if found is not None:
+                raise found
 
     def _insert(self, schema: Schema, write: Write) -> int:
         collection = self._collection(schema)
@@ -66,6 +82,14 @@ class MongoWriting(MongoUpdates):
             self._run(lambda: collection.insert_one(document, session=self._session), writes="one")
         except DuplicateKeyError as error:
             raise self._duplicate(schema, write, error) from scrubbed(error)
+        return revision
+
+    def _save_over(self, schema: Schema, write: Write, before: bytes | str) -> int:
+        """Save what was loaded, over the revision that it was loaded with."""
+        revision = write.expected + 1
+        update = saving(schema, write, before, revision)
+        if not self._swap(schema, write, write.expected, update):
+            raise stale(schema, deleted=self._get(schema, write.key) is None)
         return revision
 
     def _replace(self, schema: Schema, write: Write) -> int:
@@ -80,20 +104,16 @@ class MongoWriting(MongoUpdates):
                     if error.index is not None:
                         raise
                     continue  # the key: somebody was faster
-            data = keep_unknown(schema, stored[0], write.data)
-            if self._swap(schema, write._replace(data=data), stored[1], revision):
+            if self._swap(schema, write, stored[1], saving(schema, write, stored[0], revision)):
                 return revision
 
-    def _swap(self, schema: Schema, write: Write, before: int, after: int) -> bool:
-        """Replace the document if it still has the revision `before`; True if it had."""
+    def _swap(self, schema: Schema, write: Write, before: int, update: Update) -> bool:
+        """Change the document if it still has the revision `before`; True if it had."""
         collection = self._collection(schema)
-        document = self._document(schema, write.data, after)
-        condition = {ID: document[ID], REVISION: matching(before)}
+        place = {ID: to_key(schema, write.key), REVISION: matching(before)}
+        change = collection.update_one if is_operators(update) else collection.replace_one
         try:
-            result = self._run(
-                lambda: collection.replace_one(condition, document, session=self._session),
-                writes="one",
-            )
+            result = self._run(lambda: change(place, update, session=self._session), writes="one")
         except DuplicateKeyError as error:
             raise self._duplicate(schema, write, error) from scrubbed(error)
         return bool(result.matched_count)
@@ -116,10 +136,13 @@ class MongoWriting(MongoUpdates):
     # -- many
 
     def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
-        uniques = any(index.unique for one in (schema, *schema.relatives) for index in one.indexes)
-        if uniques or any(write.expected != NEW for write in writes):
+        if any(write.expected != NEW for write in writes) or not self._trusts_server(schema):
             return super()._save_many(schema, writes)
         return self._insert_many(schema, writes)
+
+    def _trusts_server(self, schema: Schema) -> bool:
+        """True if the server may be asked to write what it may have to refuse."""
+        return self._session is None and (self.unique_indexes or not has_unique(schema))
 
     def _insert_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         collection = self._collection(schema)
@@ -149,10 +172,13 @@ class MongoWriting(MongoUpdates):
         self, schema: Schema, writes: Sequence[Write], names: frozenset[str] | None
     ) -> list[Write]:
         changed: list[Write] = []
+        touched = has_unique(schema, names)
         for position, write in enumerate(writes):
             try:
-                self._check_unique(schema, write.key, write.data)
-                if not self._swap(schema, write, write.expected, write.expected + 1):
+                if touched:
+                    self._look_before(schema, write)
+                update = changing(schema, write, names, write.expected + 1)
+                if not self._swap(schema, write, write.expected, update):
                     changed.append(write)
             except DocmapError as error:
                 error.key, error.done = write.key, position - len(changed)
@@ -199,9 +225,7 @@ class MongoWriting(MongoUpdates):
     # -- helpers
 
     def _document(self, schema: Schema, data: bytes, revision: int) -> dict[str, Any]:
-        document = to_document(schema, data)
-        document[REVISION] = revision
-        return document
+        return replacing(schema, data, revision)
 
     def _duplicate(
         self, schema: Schema, write: Write, error: Exception, failure: Any = None
@@ -213,9 +237,8 @@ class MongoWriting(MongoUpdates):
             pattern == {ID: 1} or self._get(schema, write.key) is not None
         ):
             return taken(schema)
-        try:
-            self._check_unique(schema, write.key, write.data)
-        except DuplicateKey as found:
+        found = self._first_conflict(schema, write.key, write.data)
+        if found is not None:
             return found
         for index in schema.indexes:
             if index.unique and index.name in str(details.get("errmsg", "")):
@@ -224,6 +247,15 @@ class MongoWriting(MongoUpdates):
             f"{schema.collection} has another document with the same value of a unique index",
             collection=schema.collection,
         )
+
+
+def has_unique(schema: Schema, names: frozenset[str] | None = None) -> bool:
+    """True if a unique index of the collection is over one of the fields; None are all."""
+    return any(
+        index.unique and (names is None or any(t.path.segments[0] in names for t in index.terms))
+        for one in (schema, *schema.relatives)
+        for index in one.indexes
+    )
 
 
 def matching(revision: int) -> Any:

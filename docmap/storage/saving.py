@@ -61,7 +61,10 @@ def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected
         _check_same_key(schema, document, key)
         if schema.shard_key is not None and (state := state_of(document)) is not None:
             check_kept(schema, state.data, data)
-    return Write(key, data, expected, event)
+    if expected < 0:
+        return Write(key, data, expected, event)
+    state = state_of(document)
+    return Write(key, data, expected, event, None if state is None else state.whole)
 
 
 def _check_same_key(schema: Schema, document: Any, key: Any) -> None:
