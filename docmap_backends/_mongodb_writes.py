@@ -65,14 +65,11 @@ class MongoWriting(MongoUpdates):
 
         In a transaction any refusal ends it on the server.
         """
-        if not self.unique_indexes:
+        inside, unique = self._session is not None, has_unique(schema)
+        if inside and write.expected == NEW and self._get(schema, write.key) is not None:
+            raise taken(schema)
+        if unique and (inside or not self.unique_indexes):
             self._check_unique(schema, write.key, write.data)
-        elif self._session is not None:
-            if write.expected == NEW and self._get(schema, write.key) is not None:
-                raise taken(schema)
-            found = self._first_conflict(schema, write.key, write.data)
-            if found is not None:
-                raise found
 
     def _insert(self, schema: Schema, write: Write) -> int:
         collection = self._collection(schema)
@@ -142,7 +139,7 @@ class MongoWriting(MongoUpdates):
 
     def _trusts_server(self, schema: Schema) -> bool:
         """True if the server may be asked to write what it may have to refuse."""
-        return self._session is None and (self.unique_indexes or not has_unique(schema))
+        return self._session is None and (not has_unique(schema) or self.unique_indexes)
 
     def _insert_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         collection = self._collection(schema)
