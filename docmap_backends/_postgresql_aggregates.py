@@ -46,6 +46,7 @@ class _Column(NamedTuple):
     """One place: an expression that sorts as its values do, how it is read, what it leaves out."""
 
     kind: str
+    json: str
     value: str
     text: str
     """NULL for null and missing."""
@@ -83,12 +84,12 @@ def _column(reading: Reading, document: str) -> _Column | None:
     json, text = expressions(reading.path, Source(document))
     if reading.part is not None:
         part = _part(reading.part, kind, text)
-        return _Column("int", part, part, "", int)
+        return _Column("int", part, part, part, "", int)
     odd = misfit(kind, json, text)
     if kind == "float":  # of equal numbers the int is shown
         number = f"jsonb_typeof({json})='number' AND scale(({json})::numeric)=0"
         odd = f"({odd} OR (CASE WHEN {number} THEN TRUE ELSE FALSE END))"
-    return _Column(kind, sortable(kind, json, text), text, odd, _reading_of(kind))
+    return _Column(kind, json, sortable(kind, json, text), text, odd, _reading_of(kind))
 
 
 _PARTS: Final = {"year": (1, 4), "month": (6, 2), "day": (9, 2), "hour": (12, 2)}
@@ -149,7 +150,7 @@ def _result(term: Term, of: _Column | None) -> _Result | None:
             )
         case "sum" | "avg" if of.kind in NUMERIC:
             # Floats are added as the decimals that they are written as.
-            number = f"{of.text}::numeric" if of.kind == "float" else of.value
+            number = sortable("int", of.json, of.text) if of.kind == "float" else of.value
             return _Result((f"sum({number})", f"count({number})"), _adding(term, of))
     return None
 

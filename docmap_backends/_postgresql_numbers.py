@@ -8,11 +8,10 @@ that 2.0**60 is not 2**60, the other that 2**53 is 2**53 + 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from docmap_backends._postgresql_places import SAFE_DIGITS, Place, fits_form, sortable
+from docmap_backends._postgresql_places import SAFE_DIGITS, Place, fits_form
 from docmap_backends._postgresql_sql import FALSE, likely
 from docmap_backends._sql import SQL
 
@@ -182,20 +181,3 @@ def compare_untyped(place: Place, sign: str, value: Number) -> SQL:
         "ELSE FALSE END)",
         (*number.parameters, written(value)),
     )
-
-
-ADDED: Final[Mapping[str, str]] = {
-    "int": "numeric",
-    "timedelta": "numeric",
-    "decimal": "numeric",
-    "bigint": "numeric",
-    "float": "numeric",
-}
-"""What numbers of each kind are added as: exactly."""
-
-
-def added(kind: str, json: str, text: str) -> str:
-    """The number at a place as it is added, where nothing is stored of another type."""
-    if kind == "float":
-        return f"(CASE WHEN jsonb_typeof({json})='number' THEN ({json})::numeric END)"
-    return sortable(kind, json, text)
