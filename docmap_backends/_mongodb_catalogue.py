@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from pydantic_core import from_json, to_json
+
 from docmap.errors import InvalidValue
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
@@ -93,7 +95,8 @@ class Catalogue:
 
     def note_index(self, run: Run, collection: str, index: IndexDefinition) -> None:
         """Note what an index is over."""
-        notes, told = self._notes, [list(index.fields), list(index.kinds), index.unique]
+        notes = self._notes
+        told = to_json([index.fields, index.kinds, index.unique]).decode()
         change = {"$set": {f"{_INDEXES}.{index.name}": told}}
         run(lambda: notes.update_one({ID: collection}, change, upsert=True), writes="one")
 
@@ -108,7 +111,9 @@ class Catalogue:
         found = self._found(run, collection).get(_INDEXES) or {}
         return {
             name: IndexDefinition(name, tuple(fields), tuple(kinds), bool(unique))
-            for name, (fields, kinds, unique) in found.items()
+            for name, (fields, kinds, unique) in zip(
+                found, map(from_json, found.values()), strict=True
+            )
         }
 
     # -- counters

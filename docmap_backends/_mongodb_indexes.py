@@ -20,10 +20,11 @@ from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.writes import cannot_be_unique, not_unique
 from docmap.values import MISSING
+from docmap_backends._mongodb_aggregates import MongoAggregates
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID
 from docmap_backends._mongodb_places import NO_ARRAY, Filter
-from docmap_backends._mongodb_queries import MongoQueries, field_name
+from docmap_backends._mongodb_queries import field_name
 from docmap_backends._mongodb_types import indexed_type
 from docmap_backends._mongodb_values import to_native
 
@@ -32,7 +33,7 @@ _ORDER: Final = "_order"
 _SAME_KEYS: Final = frozenset({85, 86})  # an index over the same fields has another name
 
 
-class MongoIndexes(MongoQueries):
+class MongoIndexes(MongoAggregates):
     """The indexes of `mongodb.MongoDBStorage`."""
 
     @property
