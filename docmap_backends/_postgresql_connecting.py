@@ -144,10 +144,16 @@ def _connect_to(
                 return Link(psycopg.AsyncConnection(pgconn))
             return Link(psycopg.Connection(waiting.wait_conn(steps, interval=0.1, timeout=left)))
         except psycopg.Error as error:
-            failure = error.with_traceback(None)
+            failure = _scrubbed(error)
         finally:
             steps.close()
     raise failure if failure is not None else OSError("no address")
+
+
+def _scrubbed(error: psycopg.Error) -> psycopg.Error:
+    """The driver's error without its frames and the connection: both know the password."""
+    error._pgconn = None
+    return error.with_traceback(None)
 
 
 def _addresses(place: tuple[str, int] | None, deadline: float) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from psycopg import errors as pg
 from docmap.errors import StorageError
 from docmap.storage.bridge import Local
 from docmap.storage.deadlines import caller
-from docmap_backends._postgresql_errors import ENGINE, is_lost, is_timeout, translated
+from docmap_backends._postgresql_errors import ENGINE, is_lost, is_timeout, lost_commit, translated
 from docmap_backends._postgresql_link import Link, encoded, numbered
 from docmap_backends._postgresql_pool import Pool
 from docmap_backends._sql import SQL
@@ -165,6 +165,7 @@ class Connections:
         try:
             for result in link.stream(text, values, size, self.deadline):
                 yield rows_of(result)
+                self._pool.check()
         except PASSED:
             raise
         except psycopg.Error as error:
@@ -254,7 +255,8 @@ class Connections:
         try:
             said = link.control("COMMIT", self.deadline())
         except psycopg.Error as error:
-            self.fail(error, sent_write=is_lost(error) or is_timeout(error))
+            self._pool.check()
+            raise lost_commit(error, self.where) from error
         if said != "COMMIT":  # of a transaction that an error has undone the server says ROLLBACK
             self._undo()
             raise self._undone()

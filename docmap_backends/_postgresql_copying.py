@@ -24,7 +24,7 @@ class PostgreSQLCopying(PostgreSQLWriting):
     """The hooks of copying."""
 
     def _key_name(self, collection: str) -> str:
-        table = self._catalogue.table(collection)
+        table = self._catalogue.current(collection)
         return "" if table is None else table.key_name
 
     def _write_records(self, schema: Schema, records: Sequence[tuple[Any, Record]]) -> None:

@@ -9,6 +9,7 @@ from psycopg import errors as pg
 
 from docmap.errors import InvalidValue
 from docmap.schema.schema import Schema
+from docmap.storage.deadlines import in_time
 from docmap.values import INT_MAX
 from docmap_backends._postgresql_indexes import PostgreSQLIndexing
 from docmap_backends._postgresql_tables import Table
@@ -31,7 +32,8 @@ class PostgreSQLCounting(PostgreSQLIndexing):
     def _ensure(self, schema: Schema) -> None:
         table = self._table(schema)
         if table is None or not table.fits(schema):
-            self._adopt(schema)
+            with in_time(self):
+                self._adopt(schema)
 
     def _adopt(self, schema: Schema) -> Table:
         """Make the table and its indexes for a class, and for those that share its collection."""
@@ -48,12 +50,13 @@ class PostgreSQLCounting(PostgreSQLIndexing):
 
     def _storing(self, schema: Schema, store: Callable[[Table], T]) -> T:
         """What `store` gives of the collection's table, which is made if it is not there."""
-        table = self._table(schema) or self._adopt(schema)
-        try:
+        with in_time(self):
+            table = self._table(schema) or self._adopt(schema)
+            try:
+                return store(table)
+            except pg.UndefinedTable as error:
+                table = self._after_removal(schema, error) or self._adopt(schema)
             return store(table)
-        except pg.UndefinedTable as error:
-            table = self._after_removal(schema, error) or self._adopt(schema)
-        return store(table)
 
     # -- counting
 

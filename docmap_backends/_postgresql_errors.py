@@ -70,6 +70,18 @@ def is_timeout(error: BaseException) -> bool:
     return isinstance(error, pg._WaitTimeout)
 
 
+def lost_commit(error: psycopg.Error, where: str) -> StorageError:
+    """Docmap's error for one of the driver's that a COMMIT ended with."""
+    if not (is_timeout(error) or is_lost(error)):
+        return translated(error, where)
+    return OutcomeUnknown(
+        f"the connection to {where} was lost before the answer to a commit came, so the whole "
+        "transaction may be stored, or nothing of it: get a document that it wrote, and compare "
+        "its revision, before you run it again",
+        engine=ENGINE,
+    )
+
+
 def translated(error: psycopg.Error, where: str, *, sent_write: bool = False) -> StorageError:
     """Docmap's error for one of the driver's; the caller raises it from that.
 

@@ -90,13 +90,14 @@ def _element(value: Any) -> bytes:
 class Link:
     """A connection and the statements that are prepared on it."""
 
-    __slots__ = ("_names", "_seen", "connection", "idle_since", "pgconn")
+    __slots__ = ("_names", "_pid", "_seen", "connection", "idle_since", "pgconn")
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         """psycopg's Connection or AsyncConnection."""
         self.pgconn = connection.pgconn
         self.idle_since = 0.0
+        self._pid = os.getpid()
         self._names: dict[bytes, bytes] = {}
         self._seen: dict[bytes, int] = {}
 
@@ -269,10 +270,14 @@ class Link:
 
     def close(self) -> None:
         """Close it; nothing is sent that the server would have to answer."""
+        if self._pid != os.getpid():
+            _inherited.append(self)  # not even freed: the parent process goes on using it
+            return
         self.connection._closed = True  # else psycopg warns of it when it is collected
         self.pgconn.finish()
 
 
+_inherited: Final[list[Link]] = []
 _IDLE: Final = pq.TransactionStatus.IDLE
 _FAILED: Final = pq.TransactionStatus.INERROR
 

@@ -10,6 +10,7 @@ from psycopg import errors as pg
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
+from docmap.storage.deadlines import in_time
 from docmap_backends._postgresql_connections import Connections, Row
 from docmap_backends._postgresql_keys import key_text
 from docmap_backends._postgresql_tables import Catalogue, Table
@@ -31,7 +32,11 @@ class PostgreSQLRecords(BaseStorageAdapter):
     _catalogue: Catalogue
 
     def _table(self, schema: Schema) -> Table | None:
-        return self._catalogue.table(schema.collection)
+        found = self._catalogue.known(schema.collection)
+        if found is None:
+            with in_time(self):
+                found = self._catalogue.current(schema.collection)
+        return found
 
     def _reading(self, schema: Schema, read: Callable[[Table], T], nothing: T) -> T:
         """What `read` gives of the collection's table; `nothing` if there is no such table.
@@ -41,11 +46,12 @@ class PostgreSQLRecords(BaseStorageAdapter):
         table = self._table(schema)
         if table is None:
             return nothing
-        try:
-            return read(table)
-        except pg.UndefinedTable as error:
-            table = self._after_removal(schema, error)
-        return nothing if table is None else read(table)
+        with in_time(self):
+            try:
+                return read(table)
+            except pg.UndefinedTable as error:
+                table = self._after_removal(schema, error)
+            return nothing if table is None else read(table)
 
     def _after_removal(self, schema: Schema, error: pg.UndefinedTable) -> Table | None:
         """The table anew; in a transaction, which the error has undone, the error."""

@@ -86,12 +86,9 @@ class Catalogue:
         self._tables = {}
         self._made = False
 
-    def table(self, collection: str) -> Table | None:
-        """The table of a collection; None if there is none."""
-        found = self._tables.get(collection)
-        if found is not None:
-            return found
-        return self.current(collection)
+    def known(self, collection: str) -> Table | None:
+        """The table of a collection as it was last read; None if it was not, or is not there."""
+        return self._tables.get(collection)
 
     def current(self, collection: str) -> Table | None:
         """The same as the database has it now."""
