@@ -15,7 +15,7 @@ from docmap.storage.changes import ChangeFeeds
 from docmap.storage.collection import Collection
 from docmap.storage.counting import counted_key
 from docmap.storage.creating import get_or_create
-from docmap.storage.deadlines import in_time
+from docmap.storage.deadlines import both_ends_in_time, in_time
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import remove_expired
 from docmap.storage.fetching import fetch_documents
@@ -255,7 +255,7 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         an engine without transactions; StoreLocked if others write for longer than `timeout`.
         """
         self.check_open()
-        with taking_back(self), self._transaction(), owned(self):
+        with taking_back(self), both_ends_in_time(self, self._transaction()), owned(self):
             yield self
 
     def retrying(self, function: Callable[[], R], /, *, attempts: int = 5) -> R:
@@ -339,7 +339,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
             # The indexes of a collection hold for all classes of its family.
             for one in (schema, *schema.relatives):
                 if id(one) not in self._ensured:
-                    self._ensure(one)
+                    with in_time(self):
+                        self._ensure(one)
                     self._ensured[id(one)] = one
 
     def new_key(self, schema: Schema) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from time import monotonic
+from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from docmap.storage.bridge import Local
@@ -57,3 +59,28 @@ class in_time:  # noqa: N801 - it is called where it is used, as a function woul
 
     def __exit__(self, *exception: object) -> None:
         lifted(self._limit)
+
+
+class both_ends_in_time:  # noqa: N801 - as in_time
+    """Makes the beginning of a block an operation of the storage, and its end another one.
+
+    What the program does between them takes as long as it takes.
+    """
+
+    __slots__ = ("_block", "_storage")
+
+    def __init__(self, storage: CallOptions, block: AbstractContextManager[None]) -> None:
+        self._storage, self._block = storage, block
+
+    def __enter__(self) -> None:
+        with in_time(self._storage):
+            self._block.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        with in_time(self._storage):
+            return self._block.__exit__(kind, error, trace)
