@@ -122,15 +122,15 @@ class Catalogue:
         """True once the counter is known to be beyond all keys that were there."""
         return schema.collection in self._counted
 
-    def next_key(self, run: Run, schema: Schema, highest: int) -> int:
-        """The next int key, beyond `highest` too. Raises InvalidValue where there is none."""
+    def next_keys(self, run: Run, schema: Schema, count: int, highest: int) -> range:
+        """So many next int keys, beyond `highest` too. Raises InvalidValue where there are none."""
         name = schema.collection
         with self._turn:  # else the threads of one process would keep one another from counting
             if not self.knows(schema):
                 self.count_to(run, schema, highest)
             last = self._counted[name]
-            while not self._step(run, name, last):
-                if last >= INT_MAX:
+            while not self._step(run, name, last, count):
+                if last > INT_MAX - count:
                     raise InvalidValue(
                         f"{name} has used the last int key: give {schema.key} yourself",
                         collection=name,
@@ -139,15 +139,15 @@ class Catalogue:
                 self._counted.pop(name, None)  # others counted meanwhile, or cleared the database
                 self.count_to(run, schema, highest)
                 last = self.counted(run, schema)
-            self._counted[name] = last + 1
-            return last + 1
+            self._counted[name] = last + count
+            return range(last + 1, last + count + 1)
 
-    def _step(self, run: Run, name: str, last: int) -> bool:
+    def _step(self, run: Run, name: str, last: int, count: int) -> bool:
         """Count on from `last`; False if that is not what the counter says."""
-        if last >= INT_MAX:
+        if last > INT_MAX - count:
             return False
         notes, place = self._notes, {ID: name, _LAST: last}
-        change = {"$set": {_LAST: last + 1}}
+        change = {"$set": {_LAST: last + count}}
         result = run(lambda: notes.update_one(place, change), writes="one")
         return bool(result.matched_count)
 

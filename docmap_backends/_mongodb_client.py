@@ -17,6 +17,7 @@ from docmap.errors import NotConnected, StorageError, Unavailable, Unsupported
 from docmap.storage.bridge import Local, wait
 from docmap.storage.url import URL
 from docmap_backends._mongodb_abilities import Abilities
+from docmap_backends._mongodb_consistency import Clock
 from docmap_backends._mongodb_errors import (
     DRIVER_ERRORS,
     Writes,
@@ -45,12 +46,16 @@ _HANDSHAKE: Final = frozenset({"hello", "isMaster", "ismaster", "ping", "endSess
 class _Sent(CommandListener):
     """Counts the commands of the running call: of what no answer came the outcome is unknown."""
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
     def started(self, event: Any) -> None:
         attempt = _attempt.get()
         if attempt is not None and event.command_name not in _HANDSHAKE:
             attempt.unanswered += 1
 
     def succeeded(self, event: Any) -> None:
+        self._clock.told(event.reply)
         attempt = _attempt.get()
         if attempt is not None and event.command_name not in _HANDSHAKE:
             attempt.unanswered -= 1
@@ -76,6 +81,7 @@ class Client:
         self.place = place(url)
         self.asynchronous = asynchronous
         self.abilities = Abilities(self)
+        self.clock = Clock()
         self._process = os.getpid()
         self._open = _Open()
         self._closed = False
@@ -85,7 +91,7 @@ class Client:
             self.native = maker(
                 seeds(url),
                 connect=False,
-                event_listeners=[_Sent()],
+                event_listeners=[_Sent(self.clock)],
                 **keywords(url, given),
             )
         except (PyMongoError, ValueError, TypeError, OSError) as error:

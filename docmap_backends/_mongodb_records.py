@@ -9,6 +9,7 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
 from docmap_backends._mongodb_client import Client
+from docmap_backends._mongodb_consistency import read_options
 from docmap_backends._mongodb_errors import Writes
 from docmap_backends._mongodb_names import ID, collection_name
 from docmap_backends._mongodb_streams import Search, Source, stream
@@ -21,9 +22,16 @@ class MongoReading(BaseStorageAdapter):
     _client: Client
 
     def _collection(self, schema: Schema) -> Any:
-        """The driver's collection."""
-        name = collection_name(schema.collection)
-        return self._client.database.get_collection(name, codec_options=OPTIONS)
+        """The driver's collection, for reads as new as the options of the call say."""
+        name, concern, preference = collection_name(schema.collection), None, None
+        asked = self.consistency is not None or self.read_preference is not None
+        if asked and self._session is None:  # a transaction reads what it began with
+            concern, preference = read_options(
+                self.consistency, self.read_preference, self._client.clock
+            )
+        return self._client.database.get_collection(
+            name, codec_options=OPTIONS, read_concern=concern, read_preference=preference
+        )
 
     def _run(self, call: Callable[[], Any], *, writes: Writes = "") -> Any:
         """What a call of the driver gives, within the deadline of the operation."""

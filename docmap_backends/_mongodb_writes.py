@@ -199,10 +199,11 @@ class MongoWriting(MongoUpdates):
     # -- keys that are counted
 
     def _next_key(self, schema: Schema) -> int:
-        highest = 0
-        if not self._catalogue.knows(schema):
-            highest = self._highest_key(schema)
-        return self._catalogue.next_key(self._run, schema, highest)
+        return self._next_keys(schema, 1)[0]
+
+    def _next_keys(self, schema: Schema, count: int) -> range:
+        highest = 0 if self._catalogue.knows(schema) else self._highest_key(schema)
+        return self._catalogue.next_keys(self._run, schema, count, highest)
 
     def _highest_key(self, schema: Schema) -> int:
         """The highest int key that is used; 0 if there is none."""
