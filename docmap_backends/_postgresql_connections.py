@@ -262,6 +262,8 @@ class Connections:
             raise self._undone()
 
     def _roll_back(self, link: Link) -> None:
+        if link.is_inherited:
+            return  # the transaction is the parent's, and goes on there
         try:
             link.control("ROLLBACK", monotonic() + _ROLLBACK)
         except psycopg.Error:
@@ -281,7 +283,7 @@ class Connections:
         except BaseException:
             own.depth = min(own.depth, depth)
             self._undo()
-            if own.link is link and not link.closed:
+            if own.link is link and not link.closed and not link.is_inherited:
                 both = f"ROLLBACK TO {name}; RELEASE {name}"
                 try:
                     link.control(both, monotonic() + _ROLLBACK)

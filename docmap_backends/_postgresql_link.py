@@ -250,6 +250,11 @@ class Link:
         return bool(self.pgconn.transaction_status == _FAILED)
 
     @property
+    def is_inherited(self) -> bool:
+        """True in a forked child, whose parent uses the same connection."""
+        return self._pid != os.getpid()
+
+    @property
     def closed(self) -> bool:
         """True if it cannot be used any more."""
         return bool(self.pgconn.status != pq.ConnStatus.OK)
@@ -270,7 +275,7 @@ class Link:
 
     def close(self) -> None:
         """Close it; nothing is sent that the server would have to answer."""
-        if self._pid != os.getpid():
+        if self.is_inherited:
             _inherited.append(self)  # not even freed: the parent process goes on using it
             return
         self.connection._closed = True  # else psycopg warns of it when it is collected
