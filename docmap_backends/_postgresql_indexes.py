@@ -95,7 +95,7 @@ def _of_scalars(
     ]
     if not unique:
         # The key is always the last criterion of an order, in the direction of the one before it.
-        columns.append(table.key + (" DESC NULLS LAST" if terms[-1].descending else " NULLS FIRST"))
+        columns.append(table.key + (" DESC" if terms[-1].descending else ""))
     kind = "UNIQUE INDEX" if unique else "INDEX"
     yield f"CREATE {kind} IF NOT EXISTS {name} ON {table.name}({', '.join(columns)})"
     odd = [

@@ -142,25 +142,22 @@ class PostgreSQLQueries(PostgreSQLRecords):
             odd = misfit(term.type.kind, *expressions(term.path, Source(table.doc)))
             if (term.path.segments, term.type.kind) in indexed(schema):
                 # An index of none but these says at once that there are none.
-                tests.append(f"EXISTS(SELECT 1 FROM {table.name} WHERE {odd})")
+                tests.append(_any_row(f"{table.name} WHERE {odd}"))
                 continue
             narrowed = f"{found.text} AND {odd}" if found.text else f" WHERE {odd}"
-            tests.append(f"EXISTS(SELECT 1 FROM {table.name}{narrowed})")
+            tests.append(_any_row(f"{table.name}{narrowed}"))
             values += found.parameters
         return SQL(f"({' OR '.join(tests)})" if tests else "FALSE", tuple(values))
 
     def _order_by(self, schema: Schema, table: Table, terms: Iterable[OrderTerm]) -> str:
-        return ", ".join(
-            f"{self._sorter(schema, table, term)}"
-            f"{' DESC NULLS LAST' if term.descending else ' NULLS FIRST'}"
-            for term in terms
-        )
+        return ", ".join(self._sorter(schema, table, term) for term in terms)
 
     def _sorter(self, schema: Schema, table: Table, term: OrderTerm) -> str:
         column = self.key_column(schema, term.path)
-        if column:
-            return column
-        return sortable(term.type.kind, *expressions(term.path, Source(table.doc)))
+        if column:  # never null, which the server does not make use of
+            return f"{column} DESC" if term.descending else column
+        value = sortable(term.type.kind, *expressions(term.path, Source(table.doc)))
+        return value + (" DESC NULLS LAST" if term.descending else " NULLS FIRST")
 
     def _sorted_here(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
         """The same by docmap: values of all types, each in its place."""
@@ -230,6 +227,11 @@ def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: boo
     if flag is not None:
         columns, values = f"{columns}, {flag.text}", (*flag.parameters, *values)
     return SQL(f"SELECT {columns} FROM {table.name}{found.text}", values)
+
+
+def _any_row(source: str) -> str:
+    """True if a source has a row. For EXISTS the server would hope to meet one early in a scan."""
+    return f"(SELECT count(*)>0 FROM {source})"
 
 
 def _sliced(statement: SQL, query: NativeQuery) -> SQL:
