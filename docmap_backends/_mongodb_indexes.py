@@ -13,12 +13,12 @@ from typing import Any, Final
 from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from docmap.errors import DuplicateKey, StorageError
+from docmap.errors import DuplicateKey, InvalidRecord, StorageError
 from docmap.plan.engine import NativeQuery
 from docmap.query.paths import getter
 from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.schema import Schema
-from docmap.storage.writes import cannot_be_unique, not_unique
+from docmap.storage.writes import cannot_be_unique, index_entries, not_unique
 from docmap.values import MISSING
 from docmap_backends._mongodb_aggregates import MongoAggregates
 from docmap_backends._mongodb_errors import scrubbed
@@ -63,6 +63,8 @@ class MongoIndexes(MongoAggregates):
 
     def _make_index(self, schema: Schema, index: BoundIndex) -> None:
         collection = self._collection(schema)
+        if index.unique and not self.unique_indexes:
+            self._look_for_duplicates(schema, index)
         models = index_models(schema, index, partial=self.unique_indexes)
         try:
             self._run(lambda: collection.create_indexes(models), writes="many")
@@ -73,6 +75,19 @@ class MongoIndexes(MongoAggregates):
             if getattr(error.__cause__, "code", None) not in _SAME_KEYS or index.unique:
                 raise
         self._catalogue.note_index(self._run, schema.collection, index.definition)
+
+    def _look_for_duplicates(self, schema: Schema, index: BoundIndex) -> None:
+        """Raise DuplicateKey if a unique index cannot be made of what is stored."""
+        seen: set[tuple[Any, ...]] = set()
+        for data, _ in self._find(schema, NativeQuery()):
+            try:
+                found = index_entries(index, schema.codec.tree(data))
+            except InvalidRecord:
+                continue  # what cannot be read has no values to compare
+            if not seen.isdisjoint(found):
+                stored = (one for one, _ in self._find(schema, NativeQuery()))
+                raise cannot_be_unique(schema, index, stored)
+            seen |= found
 
     def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         known = self._catalogue.indexes(self._run, schema.collection)

@@ -90,7 +90,7 @@ def _is_rounded(codec: FieldCodec, path: Path, value: Any, wanted: Any) -> bool:
     if not is_number(value) or isinstance(wanted, str) or compares_exactly(codec.engine, value):
         return False
     # Beside a Decimal even another may be taken for a double.
-    alone = not isinstance(value, Decimal) and not isinstance(codec, ElementCodec)
+    alone = not isinstance(wanted, Decimal128) and not isinstance(codec, ElementCodec)
     return not (alone and codec.engine.trusts(codec.schema, path, codec.type))
 
 

@@ -14,13 +14,19 @@ _SYSTEM: Final = "system."
 
 
 def collection_name(collection: str) -> str:
-    """The collection in which MongoDB keeps one of docmap's: `system.` is taken by the server."""
-    return f"_{collection}" if collection.startswith(_SYSTEM) else collection
+    """The collection in which MongoDB keeps one of docmap's.
+
+    `system.` is taken by the server, and a name has no empty part between its dots.
+
+    >>> [collection_name(name) for name in ("orders", "system.x", "a..b", "a.")]
+    ['orders', '_system%2Ex', '_a%2E%2Eb', '_a%2E']
+    """
+    if collection.startswith(_SYSTEM) or ".." in collection or collection.endswith("."):
+        return "_" + collection.replace(".", "%2E")
+    return collection
 
 
 def logical_name(stored: str) -> str | None:
     """The collection of docmap that MongoDB keeps under a name; None if it is none."""
-    if stored.startswith("_"):
-        plain = stored[1:]
-        return plain if plain.startswith(_SYSTEM) else None
-    return None if stored.startswith(_SYSTEM) else stored
+    name = stored[1:].replace("%2E", ".") if stored.startswith("_") else stored
+    return name if collection_name(name) == stored else None
