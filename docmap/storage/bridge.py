@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, overload
 
-from docmap.errors import InvalidConfig, UseAsyncStorage
-from docmap.storage.callers import Bridge, Local, caller, drop, follow, here, is_bridged, is_served
+from docmap.errors import UseAsyncStorage
+from docmap.storage.callers import Local, caller, follow, here, is_bridged, is_served
+from docmap.storage.greenlets import Bridge, drop
 from docmap.storage.turns import Event, Lock
 
 __all__ = [
@@ -80,8 +82,8 @@ async def bridged_for(
 
     `whose` is what `caller()` was there.
     """
-    bridge = Bridge(whose, _greenlet())
-    return cast("R", await bridge.run(lambda: function(*args, **kwargs)))
+    result: R = await Bridge(whose, partial(function, *args, **kwargs)).run()
+    return result
 
 
 def sleep(seconds: float) -> None:
@@ -92,15 +94,3 @@ def sleep(seconds: float) -> None:
         import asyncio
 
         wait(asyncio.sleep(seconds))
-
-
-def _greenlet() -> Any:
-    """The type of greenlets. Raises InvalidConfig if the package is not installed."""
-    try:
-        import greenlet
-    except ModuleNotFoundError as error:
-        raise InvalidConfig(
-            "an async driver needs the module greenlet, which is not installed: "
-            "pip install 'docmap[aio]'"
-        ) from error
-    return greenlet.greenlet

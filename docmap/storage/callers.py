@@ -1,12 +1,26 @@
-"""Callers of storages: whose code runs, what belongs to it, and the greenlet that it runs in."""
+"""Callers of storages: whose code runs, and what belongs to it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary, ref
+
+if TYPE_CHECKING:
+    from docmap.storage.greenlets import Bridge
+
+
+class Here(threading.local):
+    """What runs in a thread."""
+
+    bridge: Bridge | None = None
+    """The greenlet that runs, of code that is bridged."""
+    serves: bool = False
+
+
+here = Here()
 
 
 def caller() -> Any:
@@ -79,6 +93,22 @@ _State = list[tuple[threading.local, dict[str, Any]]]
 _states: WeakKeyDictionary[Any, _State] = WeakKeyDictionary()
 
 
+def enter(whose: Any) -> _State:
+    """Put a caller's state in the place of this thread's, which is returned for `leave`."""
+    others = _take()
+    if _states:
+        _give(_states.pop(whose, ()))
+    return others
+
+
+def leave(whose: Any, others: _State) -> None:
+    """Keep the caller's state for when it goes on, and give the thread back its own."""
+    mine = _take()
+    if mine:
+        _states[whose] = mine
+    _give(others)
+
+
 def _take() -> _State:
     """What this thread has in its Locals, which are empty afterwards."""
     taken = []
@@ -90,82 +120,6 @@ def _take() -> _State:
     return taken
 
 
-def _give(state: _State) -> None:
+def _give(state: Iterable[tuple[threading.local, dict[str, Any]]]) -> None:
     for local, values in state:
         local.__dict__.update(values)
-
-
-# -- greenlets
-
-
-class Here(threading.local):
-    """What runs in a thread."""
-
-    bridge: Bridge | None = None
-    serves: bool = False
-
-
-here = Here()
-
-
-class Bridge:
-    """A greenlet that runs sync code, and the coroutine that awaits for it."""
-
-    __slots__ = ("_closing", "_made", "_make", "caller")
-
-    def __init__(self, caller: Any, make: Any) -> None:
-        self.caller = caller if caller is not None else self
-        self._make = make
-        self._made: Any = None
-        self._closing = False
-
-    async def run(self, function: Callable[[], Any]) -> Any:
-        """Run the function to its end."""
-        made = self._made = self._make(function)
-        made.gr_context = made.parent.gr_context  # one of the task: what is set in there stays
-        result = self._resume(made.switch)
-        while not made.dead:
-            failure: BaseException | None = None
-            try:
-                result = await result
-            except GeneratorExit as error:  # nobody awaits this any more: unwind, and wait no more
-                self._closing = True
-                self._resume(made.throw, type(error), error, error.__traceback__)
-                raise
-            except BaseException as error:  # noqa: BLE001 - CancelledError is for the code inside
-                failure = error
-            if failure is None:
-                result = self._resume(made.switch, result)
-            else:
-                kind, trace = type(failure), failure.__traceback__
-                result = self._resume(made.throw, kind, failure, trace)
-                del failure, trace  # which hold one another
-        return result
-
-    def _resume(self, step: Callable[..., Any], *args: Any) -> Any:
-        """Go on in the greenlet, in the caller's Locals, until it waits or ends."""
-        outer = here.bridge
-        others = _take()
-        _give(_states.pop(self.caller, []))
-        here.bridge = self
-        try:
-            return step(*args)
-        finally:
-            here.bridge = outer
-            if mine := _take():
-                _states[self.caller] = mine
-            _give(others)
-
-    def wait(self, value: Awaitable[Any]) -> Any:
-        """Called in the greenlet: give the awaitable to the coroutine, and come back."""
-        if self._closing:
-            drop(value)
-            raise GeneratorExit
-        return self._made.parent.switch(value)
-
-
-def drop(value: Any) -> None:
-    """Close a coroutine that nobody will await, so that Python does not warn of it."""
-    close = getattr(value, "close", None)
-    if close is not None:
-        close()
