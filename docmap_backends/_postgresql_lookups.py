@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -205,7 +206,7 @@ def written_alike(kind: FieldType, value: Any) -> bool:
         return kind.kind == "int" and isinstance(value, int) and abs(value) <= _PLAIN
     if isinstance(value, str):
         return kind.kind == "any" or (kind.kind == "str" or not _readable(kind))
-    return kind.kind in UNTYPED or kind.kind in TEXTUAL
+    return (kind.kind in UNTYPED and not isinstance(value, timedelta)) or kind.kind in TEXTUAL
 
 
 def _readable(kind: FieldType) -> bool:

@@ -17,7 +17,6 @@ from docmap_backends._sql import SQL
 
 Number = int | float | Decimal
 _PLAIN: Final = 2**53  # up to it floats hold each int, and their decimals compare as they do
-_EXACT: Final = frozenset({"int", "timedelta"})
 _TEXT: Final = frozenset({"decimal", "bigint"})
 
 
@@ -29,8 +28,10 @@ def compare_number(place: Place, sign: str, value: Number) -> SQL:
         return SQL(f"({place.type}='number')") if holds else FALSE
     if kind in _TEXT:
         return _of_text(place, sign, value)
+    if kind == "timedelta":
+        return SQL(f"{place.sortable}{sign}%s::numeric", (str(value),))
     small = -_PLAIN < value < _PLAIN
-    if place.indexed and kind in _EXACT and small:
+    if place.indexed and kind == "int" and small:
         return SQL(f"{place.sortable}{sign}%s::numeric", (str(value),))
     if place.indexed and kind == "float" and small:
         return SQL(f"{place.sortable}{sign}%s::float8", (repr(float(value)),))

@@ -176,8 +176,13 @@ def sortable(kind: str, json: str, text: str) -> str:
             f"THEN {text}::float8 WHEN abs({number}) BETWEEN 5e-324 AND 1.7976931348623157e308 "
             f"THEN ({json})::float8 END END)"
         )
-    if kind in {"int", "timedelta"}:
+    if kind == "int":
         return f"(CASE WHEN {type_of}='number' THEN ({json})::numeric END)"
+    if kind == "timedelta":  # of whole microseconds
+        return (
+            f"(CASE WHEN {type_of}='number' THEN CASE WHEN scale(({json})::numeric)=0 "
+            f"THEN ({json})::numeric END END)"
+        )
     if kind in {"decimal", "bigint"}:
         return (
             f"(CASE {type_of} WHEN 'string' THEN CASE WHEN {fits_form(kind, text)} "
