@@ -40,7 +40,8 @@ UNSAFE: Final = {"fsync": "off", "full_page_writes": "off"}
 def url(database: str, instance: str = "") -> str:
     """The URL of an empty database of this process's own.
 
-    `instance` names a cluster of its own; that called `durable` waits for the disk.
+    `instance` names a cluster of its own. That called `durable` waits for the disk; one whose name
+    begins with `tls` has a certificate that nobody signed, see `certificate`.
     """
     import psycopg
     from psycopg import sql
@@ -73,6 +74,8 @@ def launch(place: Path) -> dict[str, Any]:
     password = (place / "password").read_text(encoding="utf-8")
     port = (place / "port").read_text(encoding="utf-8")
     settings = {**SETTINGS, **({} if _is_durable(place) else UNSAFE), "port": port}
+    if _has_tls(place):
+        settings |= {"ssl": "on"}
     options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
     log = data / "server.log"
     command = ["start", "-w", "-s", "-t", "60", "-l", str(log), "-o", options]
@@ -113,6 +116,29 @@ def _make(place: Path, data: Path, account: dict[str, Any]) -> None:
     if done.returncode:
         shutil.rmtree(data.resolve(), ignore_errors=True)
         raise running.MissingServerError("PostgreSQL's initdb failed, as the keeper's log says")
+    if _has_tls(place):
+        _sign(data, account)
+
+
+def _sign(data: Path, account: dict[str, Any]) -> None:
+    """Make the cluster a certificate of its own for the name localhost."""
+    openssl = program("openssl", "openssl", KIND)
+    command = [openssl, "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost"]
+    files = ["-keyout", data / "server.key", "-out", data / "server.crt"]
+    subprocess.run([*command, *files], cwd="/", capture_output=True, check=True, **account)
+    (data / "server.key").chmod(0o600)
+
+
+def certificate(instance: str) -> str:
+    """The file of the certificate of an instance, for `sslrootcert`; root may read it."""
+    running.address(KIND, instance)
+    made = running.folder() / f"{instance}.crt"
+    made.write_bytes((running.folder() / f"{KIND}-{instance}" / "data" / "server.crt").read_bytes())
+    return str(made)
+
+
+def _has_tls(place: Path) -> bool:
+    return place.name.startswith(f"{KIND}-tls")
 
 
 def _is_durable(place: Path) -> bool:
