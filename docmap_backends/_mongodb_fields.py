@@ -11,9 +11,10 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from docmap_backends._mongodb_names import ID, REVISION
+from docmap_backends._mongodb_names import ID, MARKS, REVISION
 
 _MARK: Final = "%"
+_RESERVED: Final = frozenset({REVISION, MARKS})
 _ESCAPES: Final = {"%25": "%", "%2E": "."}
 _ESCAPE = re.compile("%25|%2E")
 
@@ -73,7 +74,7 @@ def stored_top(name: str, key: str) -> str:
         return ID
     if name == ID:
         return stored_name(key)
-    if name.endswith(REVISION) and name.lstrip(_MARK) == REVISION:
+    if name.lstrip(_MARK) in _RESERVED:
         return _MARK + name
     return stored_name(name)
 
@@ -88,6 +89,6 @@ def read_top(stored: str, key: str) -> str:
         return key
     if stored == stored_name(key):
         return ID
-    if stored.endswith(REVISION) and stored.lstrip(_MARK) == REVISION:
+    if stored.lstrip(_MARK) in _RESERVED:
         return stored[1:] if stored[0] == _MARK else stored
     return read_name(stored)

@@ -8,6 +8,9 @@ and for no order, so that an index of one field has another beside it for that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Context, Decimal
+from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from pymongo import IndexModel
@@ -22,14 +25,15 @@ from docmap.storage.writes import cannot_be_unique, index_entries, not_unique
 from docmap.values import MISSING
 from docmap_backends._mongodb_aggregates import MongoAggregates
 from docmap_backends._mongodb_errors import scrubbed
-from docmap_backends._mongodb_names import ID
+from docmap_backends._mongodb_names import ID, MARKS
 from docmap_backends._mongodb_places import NO_ARRAY, Filter
 from docmap_backends._mongodb_queries import field_name
+from docmap_backends._mongodb_streams import Search
 from docmap_backends._mongodb_types import indexed_type
 from docmap_backends._mongodb_values import to_native
 
-_ORDER: Final = "_order"
-"""What the name of the index beside a unique one ends with."""
+_ORDER, _UNIQUE = "_order", "_unique"
+"""What the names of the indexes beside a unique one end with."""
 _SAME_KEYS: Final = frozenset({85, 86})  # an index over the same fields has another name
 
 
@@ -64,7 +68,7 @@ class MongoIndexes(MongoAggregates):
     def _make_index(self, schema: Schema, index: BoundIndex) -> None:
         collection = self._collection(schema)
         if index.unique and not self.unique_indexes:
-            self._look_for_duplicates(schema, index)
+            self._mark_all(schema, index)
         models = index_models(schema, index, partial=self.unique_indexes)
         try:
             self._run(lambda: collection.create_indexes(models), writes="many")
@@ -76,8 +80,9 @@ class MongoIndexes(MongoAggregates):
                 raise
         self._catalogue.note_index(self._run, schema.collection, index.definition)
 
-    def _look_for_duplicates(self, schema: Schema, index: BoundIndex) -> None:
-        """Raise DuplicateKey if a unique index cannot be made of what is stored."""
+    def _mark_all(self, schema: Schema, index: BoundIndex) -> None:
+        """Mark all documents; DuplicateKey if a unique index cannot be made of what is stored."""
+        collection = self._collection(schema)
         seen: set[tuple[Any, ...]] = set()
         for data, _ in self._find(schema, NativeQuery()):
             try:
@@ -88,10 +93,14 @@ class MongoIndexes(MongoAggregates):
                 stored = (one for one, _ in self._find(schema, NativeQuery()))
                 raise cannot_be_unique(schema, index, stored)
             seen |= found
+            if found:
+                own = {ID: to_native(schema.key_field.type, schema.key_of(data))}
+                change = {"$set": {f"{MARKS}.{index.name}": mark(found)}}
+                self._run(partial(collection.update_one, own, change), writes="one")
 
     def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         known = self._catalogue.indexes(self._run, schema.collection)
-        names = [name for name in self._index_keys(schema) if not name.endswith(_ORDER)]
+        names = [n for n in self._index_keys(schema) if not n.endswith((_ORDER, _UNIQUE))]
         return {name: known.get(name, IndexDefinition(name)) for name in sorted(names)}
 
     def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
@@ -100,12 +109,25 @@ class MongoIndexes(MongoAggregates):
 
     def _drop_index(self, schema: Schema, name: str) -> None:
         collection, present = self._collection(schema), self._index_keys(schema)
-        for one in (name, name + _ORDER):
+        for one in (name, name + _ORDER, name + _UNIQUE):
             if one in present:
-                self._run(lambda one=one: collection.drop_index(one), writes="many")
+                self._run(partial(collection.drop_index, one), writes="many")
         self._catalogue.forget_index(self._run, schema.collection, name)
 
     # -- what a write would repeat
+
+    def _marks(self, schema: Schema, data: bytes | str) -> dict[str, Any] | None:
+        """What a document has in unique indexes; None where the server finds that by itself."""
+        uniques = [
+            (one, index)
+            for one in (schema, *schema.relatives)
+            for index in one.indexes
+            if index.unique
+        ]
+        if not uniques or self.unique_indexes:
+            return None
+        found = ((i.name, index_entries(i, one.codec.tree(data))) for one, i in uniques)
+        return {name: mark(held) for name, held in found if held}
 
     def _first_conflict(self, schema: Schema, key: Any, data: bytes | str) -> DuplicateKey | None:
         """The error for the first unique index that has a value of the document for another key."""
@@ -116,9 +138,20 @@ class MongoIndexes(MongoAggregates):
                     continue
                 tree = one.codec.tree(data)
                 taken = entries(one, index, tree, partial=self.unique_indexes)
-                if taken is not None and self._has(schema, {**taken, ID: {"$ne": own}}):
+                if taken is None:
+                    continue
+                others = {**taken, ID: {"$ne": own}}
+                if self._has(schema, others) and self._shares(one, index, tree, others):
                     return not_unique(schema, index)
         return None
+
+    def _shares(self, schema: Schema, index: BoundIndex, tree: Any, others: Filter) -> bool:
+        """True if one of the documents has an entry of this one; a server may round numbers."""
+        if self.exact_numbers:
+            return True
+        own, read = index_entries(index, tree), schema.codec.tree
+        found = self._stream(schema, Search(others))
+        return any(not own.isdisjoint(index_entries(index, read(data))) for data, _ in found)
 
     def _has(self, schema: Schema, condition: Filter) -> bool:
         collection = self._collection(schema)
@@ -137,14 +170,17 @@ _NO_COLLECTION: Final = 26
 def index_models(schema: Schema, index: BoundIndex, *, partial: bool) -> list[IndexModel]:
     """The indexes that MongoDB makes of a declared one.
 
-    Where the server keeps no partial indexes a unique one is an index like others, and docmap looks
-    before it writes.
+    Where the server keeps no partial indexes a unique one is over the marks of documents.
     """
     keys = [(field_name(schema, term.path), -1 if term.descending else 1) for term in index.terms]
     # The key is always the last criterion of an order, in the direction of the one before it.
     ordered = [*keys, (ID, keys[-1][1])]
-    if not index.unique or not partial:
+    if not index.unique:
         return [IndexModel(ordered, name=index.name)]
+    if not partial:
+        marks = [(f"{MARKS}.{index.name}", 1)]
+        unique = IndexModel(marks, name=index.name + _UNIQUE, unique=True, sparse=True)
+        return [IndexModel(ordered, name=index.name), unique]
     condition = {
         field_name(schema, term.path): {"$type": indexed_type(term.type)} for term in index.terms
     }
@@ -167,6 +203,22 @@ def entries(schema: Schema, index: BoundIndex, tree: Any, *, partial: bool) -> F
         alone = {} if term.elements else NO_ARRAY
         condition[field_name(schema, term.path)] = {"$in": wanted, **typed, **alone}
     return condition
+
+
+def mark(held: set[tuple[Any, ...]]) -> str | list[str]:
+    """The entries of a document in an index as text: alike for alike values, and for no others."""
+    texts = sorted(sha256(repr(_plain(entry)).encode()).hexdigest()[:40] for entry in held)
+    return texts[0] if len(texts) == 1 else texts
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    return str(Decimal(value).normalize(_EXACT)) if is_number else value
+
+
+_EXACT: Final = Context(prec=5_000, Emin=-999_999, Emax=999_999)
 
 
 def _is_null(value: Any) -> bool:

@@ -29,7 +29,9 @@ def code_point_order(run: Run, database: Any) -> None:
 def exact_numbers(run: Run, database: Any) -> None:
     """Raise Unsupported if numbers of different types are compared as doubles."""
     values = [Int64(_BIG), float(2**53), Int64(2**63 - 1), 2.0**63]
-    numbers = [{ID: position, "v": value} for position, value in enumerate(values)]
+    numbers: list[dict[str, Any]] = [
+        {ID: position, "v": value} for position, value in enumerate(values)
+    ]
     _expect(run, database, numbers, {"v": {"$gte": 2.0**63}}, [3])
     _expect(run, database, numbers, {"v": {"$gt": Int64(_BIG)}}, [2, 3])
     from bson.decimal128 import Decimal128

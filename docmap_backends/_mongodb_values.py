@@ -26,7 +26,7 @@ from docmap_backends._mongodb_fields import (
     read_top,
     stored_top,
 )
-from docmap_backends._mongodb_names import ID, REVISION
+from docmap_backends._mongodb_names import ID, MARKS, REVISION
 from docmap_backends._mongodb_native import (
     PLAIN,
     native,
@@ -40,6 +40,10 @@ OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 )
 """How the driver reads documents: UUIDs of subtype 4, naive datetimes, numbers where it cannot."""
 _INTEGERS: Final = frozenset({int, Int64})
+_RESERVED: Final[dict[str, frozenset[type]]] = {
+    REVISION: _INTEGERS,
+    MARKS: frozenset({dict}),
+}
 
 
 # -- whole documents
@@ -148,7 +152,7 @@ def _top_reader(root: FieldType, key: str) -> Callable[[dict[str, Any]], dict[st
         for name, value in document.items():
             place = known.get(name)
             if place is None:
-                if name == REVISION and type(value) in _INTEGERS:
+                if name in _RESERVED and type(value) in _RESERVED[name]:
                     continue
                 held = value if type(value) in PLAIN else others(value)
                 result[read_top(name, key)] = held

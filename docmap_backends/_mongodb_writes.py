@@ -23,7 +23,7 @@ from docmap.storage.writes import (
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_changes import Update, changing, is_operators, replacing, saving
 from docmap_backends._mongodb_errors import scrubbed
-from docmap_backends._mongodb_names import ID, REVISION
+from docmap_backends._mongodb_names import ID, MARKS, REVISION
 from docmap_backends._mongodb_updates import MongoUpdates
 from docmap_backends._mongodb_values import to_key
 
@@ -109,6 +109,9 @@ class MongoWriting(MongoUpdates):
         collection = self._collection(schema)
         place = {ID: to_key(schema, write.key), REVISION: matching(before)}
         change = collection.update_one if is_operators(update) else collection.replace_one
+        marks = self._marks(schema, write.data)
+        if marks is not None:
+            (update["$set"] if is_operators(update) else update)[MARKS] = marks
         try:
             result = self._run(lambda: change(place, update, session=self._session), writes="one")
         except DuplicateKeyError as error:
@@ -223,7 +226,9 @@ class MongoWriting(MongoUpdates):
     # -- helpers
 
     def _document(self, schema: Schema, data: bytes, revision: int) -> dict[str, Any]:
-        return replacing(schema, data, revision)
+        document = replacing(schema, data, revision)
+        marks = self._marks(schema, data)
+        return document if marks is None else {**document, MARKS: marks}
 
     def _duplicate(
         self, schema: Schema, write: Write, error: Exception, failure: Any = None
