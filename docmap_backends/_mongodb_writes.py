@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo import DeleteOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from docmap.errors import DocmapError, DuplicateKey
+from docmap.errors import DocmapError, DuplicateKey, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage.writes import (
@@ -27,11 +27,28 @@ from docmap_backends._mongodb_names import ID, MARKS, REVISION
 from docmap_backends._mongodb_updates import MongoUpdates
 from docmap_backends._mongodb_values import to_key
 
+_EXISTS: Final = 48
+
 
 class MongoWriting(MongoUpdates):
     """The writing part of `mongodb.MongoDBStorage`."""
 
     _catalogue: Catalogue
+
+    # -- collections
+
+    def _create(self, schema: Schema) -> bool:
+        """Make the collection, if others have not; True if it was made."""
+        database, name = self._client.database, self._collection(schema).name
+        if self._session is not None and name in self._run(database.list_collection_names):
+            return False  # a command that is refused would end the transaction
+        try:
+            self._run(lambda: database.command("create", name, session=self._session))
+        except StorageError as error:
+            if getattr(error.__cause__, "code", None) != _EXISTS:
+                raise
+            return False
+        return True
 
     # -- single documents
 

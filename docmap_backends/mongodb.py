@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 from time import monotonic
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from docmap.errors import StorageError
 from docmap.query.lookups import LookupManager
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_catalogue import Catalogue
@@ -21,12 +20,10 @@ from docmap_backends._mongodb_settings import (
     split,
 )
 from docmap_backends._mongodb_text import dialect
-from docmap_backends._mongodb_transactions import MongoTransactions
-
-_EXISTS: Final = 48
+from docmap_backends._mongodb_watch import MongoWatching
 
 
-class MongoDBStorage(MongoTransactions):
+class MongoDBStorage(MongoWatching):
     """`mongodb://host/database`, or `mongodb+srv://`.
 
     Options: `timeout` (seconds for a whole operation, 30), `connect_timeout` (seconds to reach the
@@ -53,6 +50,8 @@ class MongoDBStorage(MongoTransactions):
         found = self.abilities_of()
         if self.is_open and not self._has_transactions():
             found -= {"transactions"}
+        if self.is_open and not self._has_streams():
+            found -= {"watch"}
         return found
 
     # -- the store
@@ -112,16 +111,3 @@ class MongoDBStorage(MongoTransactions):
             made = self._create(schema)
             self._catalogue.note(self._run, schema, made=made)
         self._ensure_indexes(schema)
-
-    def _create(self, schema: Schema) -> bool:
-        """Make the collection, if others have not; True if it was made."""
-        database, name = self._client.database, self._collection(schema).name
-        if self._session is not None and name in self._run(database.list_collection_names):
-            return False  # a command that is refused would end the transaction
-        try:
-            self._run(lambda: database.command("create", name, session=self._session))
-        except StorageError as error:
-            if getattr(error.__cause__, "code", None) != _EXISTS:
-                raise
-            return False
-        return True
