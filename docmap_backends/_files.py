@@ -184,6 +184,11 @@ class FileLock:
             unlock(self._descriptor)
 
     @property
+    def held(self) -> bool:
+        """True if this one holds it."""
+        return self._held
+
+    @property
     def noted(self) -> int:
         """The number that was noted in the file last; 0 if none ever was."""
         found = stamp(self.path)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from docmap.errors import StoreLocked
 from docmap.storage.journal import waited
@@ -15,16 +16,14 @@ from docmap.storage.journal import waited
 def turn(lock: threading.RLock, timeout: float, path: str, engine: str) -> Iterator[None]:
     """Hold the lock; a negative timeout waits for ever. Raises StoreLocked after the timeout.
 
-    An interrupt can keep one line from running, so what gives the lock back stands there twice.
+    An interrupt can keep one line from running, so what gives the lock back stands there twice, and
+    what takes it is one line with what remembers it.
     """
     held: list[threading.RLock] = []
+    wait = partial(_waited_for, lock, timeout, path, engine)
     try:
         try:
-            held += (
-                [lock]
-                if lock.acquire(blocking=False)
-                else [_waited_for(lock, timeout, path, engine)]
-            )
+            held += [lock] if lock.acquire(blocking=False) else [wait()]
             yield
         finally:
             for _ in held[:]:

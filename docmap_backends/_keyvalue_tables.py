@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from docmap.errors import CorruptStore
 from docmap.plan.engine import Record
 from docmap.schema.indexes import BoundIndex, IndexDefinition
-from docmap.schema.schema import Schema, untyped
+from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
 from docmap.storage.writes import cannot_be_unique
 from docmap_backends._keyvalue_catalogue import LAST_NUMBER, HeldIndex, Table
@@ -179,18 +179,6 @@ class KeyValueTables(BaseStorageAdapter):
         table = self._table(self._here(), schema.collection)
         indexes = {} if table is None else table.indexes
         return {name: held.declared.definition for name, held in indexes.items()}
-
-    def _reindexed(self, collection: str) -> None:
-        """Make all index entries of a collection anew from its records, as others wrote those.
-
-        Raises DuplicateKey for a unique index over records with the same values.
-        """
-        with self._writing() as batch, batch.savepoint():
-            table = self._table(batch, collection)
-            for name, index in table.indexes.items() if table is not None else ():
-                for key in list(batch.keys(index.prefix, above(index.prefix))):
-                    batch.delete(key)
-                self._fill(batch, untyped(collection), Table([], {name: index}), lambda _: None)
 
     def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
         with self._writing() as batch, batch.savepoint():

@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -79,30 +80,45 @@ def check_files(directory: Path) -> int | None:
     if manifest.log and manifest.log not in logs:
         # It is deleted only when a later entry of the manifest says so: that entry is lost.
         raise Damaged(current)
+    return _last_batch([logs[number] for number in sorted(logs) if number >= manifest.log])
+
+
+def _last_batch(logs: list[Path]) -> int | None:
+    """The number of the last batch in the logs, oldest first; raises Damaged for a gap."""
+    for log, next_log in pairwise(logs):
+        # LevelDB begins another log when one is full: an earlier one has lost what it held.
+        if _is_empty(log) and not _is_empty(next_log):
+            raise Damaged(log)
     last: int | None = None
-    for number in sorted(number for number in logs if number >= manifest.log):
-        for batch in _batches(logs[number]):
+    for log in logs:
+        for batch in _batches(log):
             # A batch whose write failed is tried again under its number.
             if last is not None and batch not in {last, last + 1}:
-                raise Damaged(logs[number])
+                raise Damaged(log)
             last = batch
     return last
 
 
+def _is_empty(log: Path) -> bool:
+    return next(_records(log, 1), None) is None
+
+
 def _batches(path: Path) -> Iterator[int]:
     for record in _records(path, BATCH_START):
-        yield batch_number(path, record)
+        number = batch_number(record)
+        if number is not None:
+            yield number
 
 
-def batch_number(path: Path, record: bytes) -> int:
-    """The number that a batch begins with. Raises Damaged if it does not."""
-    try:
-        start, number = _BATCH.unpack_from(record)
-    except struct.error:
-        raise Damaged(path) from None
-    if start != _PUT_OF_MARK:
-        raise Damaged(path)
-    return int(number)
+def batch_number(record: bytes) -> int | None:
+    """The number that a batch begins with; None for one that was not written by docmap.
+
+    Where damage has taken the number LevelDB notices, by the checksum of the piece.
+    """
+    if len(record) < BATCH_START:
+        return None
+    start, number = _BATCH.unpack_from(record)
+    return int(number) if start == _PUT_OF_MARK else None
 
 
 def _records(path: Path, size: int | None = None) -> Iterator[bytes]:

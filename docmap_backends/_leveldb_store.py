@@ -26,7 +26,7 @@ _MARGIN: Final = 1 << 20  # bytes that must be free before a store that was full
 
 
 class LevelDBStore(Reads):
-    """The database of one directory: V's `OrderedStore` over plyvel.
+    """The database of one directory: an `OrderedStore` over plyvel.
 
     `sync` makes each batch durable before `write` returns; `timeout` is how many seconds a thread
     waits for another's `writing()`; `options` go to plyvel.

@@ -43,21 +43,25 @@ def _torn_at(path: Path, acknowledged: int) -> int | None:
             record = [piece] if piece.first else [*record, piece]
             if not piece.last:
                 continue
-            number = last + 1 if last >= acknowledged else _number(path, data, record)
+            number = last + 1 if last >= acknowledged else _number(data, record)
+            if number is None:  # another program's, or what its damage has left
+                if not all(_sound(data, one) for one in record):
+                    return None
+                whole, record = piece.end, []
+                continue
             if number > acknowledged and not all(_sound(data, one) for one in record):
                 return whole
             last, whole, record = number, piece.end, []
         # LevelDB looks at the pieces of a record that has no end, too.
-        if record and (last >= acknowledged or _number(path, data, record) > acknowledged):
+        if record and (last >= acknowledged or (_number(data, record) or 0) > acknowledged):
             return whole
     except Damaged:
         return whole if last >= acknowledged else None
     return None
 
 
-def _number(path: Path, data: bytes, record: list[Piece]) -> int:
-    start = b"".join(data[piece.start : piece.end] for piece in record[:BATCH_START])
-    return batch_number(path, start)
+def _number(data: bytes, record: list[Piece]) -> int | None:
+    return batch_number(b"".join(data[one.start : one.end] for one in record[:BATCH_START]))
 
 
 def _sound(data: bytes, piece: Piece) -> bool:

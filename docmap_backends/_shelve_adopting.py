@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic_core import to_json
@@ -59,6 +59,11 @@ def adopt(storage: ShelveStorage, connection: sqlite3.Connection) -> None:
         for change in _put_in(storage, collection, changed, revisions):
             _logger.warning("an entry of the shelf for %s is no document: left out", collection)
             odd.append((shelf_key(collection, change.key), change.value or b""))
+    leave_alone(connection, odd)
+
+
+def leave_alone(connection: sqlite3.Connection, odd: Sequence[tuple[bytes, bytes]]) -> None:
+    """Keep entries in the shelf that are none of docmap's, inside a write transaction."""
     connection.execute("UPDATE docmap_state SET writing=1")
     connection.executemany("REPLACE INTO Dict VALUES (?,?)", odd)
     connection.execute("UPDATE docmap_state SET writing=0")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from docmap.errors import StorageError
 from docmap_backends._files import FileLock, file_error, flush_directory
 from docmap_backends._shelve_flavours import Flavour, flavour_of
 
@@ -34,11 +35,24 @@ def convert(flavour: Flavour, path: Path, timeout: float, write: Callable[[Path]
 
 def _put_in_place(part: Path, path: Path, flavour: Flavour) -> None:
     if path in flavour.files:
-        os.link(path, f"{path}.old")  # never takes the place of another file
+        _keep_old(path, Path(f"{path}.old"))
         part.replace(path)
     else:
         os.link(part, path)  # not over a file that has come meanwhile
     flush_directory(str(path))
+
+
+def _keep_old(path: Path, old: Path) -> None:
+    if old.exists() and old.samefile(path):
+        return  # one that was killed before the last step had come so far
+    try:
+        os.link(path, old)
+    except FileExistsError as error:
+        raise StorageError(
+            f"{old} is there already, and {path} would get its name: move it away",
+            engine="shelve",
+            path=str(old),
+        ) from error
 
 
 def _remove(part: Path) -> None:

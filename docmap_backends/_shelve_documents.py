@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -38,6 +38,8 @@ class Reading:
     skip: bool = False
     """Leave out what cannot be read."""
     path: str = ""
+    skipped: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """What was left out."""
 
     def documents(self, entries: Iterable[tuple[bytes, bytes]]) -> Iterator[Placed]:
         """The entries as documents. Raises InvalidRecord for one that cannot be one."""
@@ -47,6 +49,7 @@ class Reading:
                 found = self._new(self._document(key, value), seen)
             except NotPlain as error:
                 if self.skip:
+                    self.skipped.append((key, value))
                     continue
                 raise InvalidRecord(
                     f"{self.path}: the entry {number} of the shelf {error}. Nothing of the shelf "

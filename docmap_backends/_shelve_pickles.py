@@ -64,7 +64,9 @@ class _Machine:
             self._stack.append(self._memo[int(argument)])
         elif name in _PUTS:
             place = len(self._memo) if name == "MEMOIZE" else int(argument)
-            self._memo[place] = self._stack[-1]
+            self._memo[place] = top = self._stack[-1]
+            if isinstance(top, Unbuilt):
+                top.remembered.append(place)
         elif name in _STEPS:
             _STEPS[name](self)
         elif name == "GLOBAL":
@@ -167,8 +169,8 @@ class _Machine:
         unbuilt = self._stack.pop()
         value = unbuilt.build(state)
         # What was remembered before it was complete is what it is now.
-        for place, one in self._memo.items():
-            if one is unbuilt:
+        for place in unbuilt.remembered:
+            if self._memo[place] is unbuilt:
                 self._memo[place] = value
         self._stack.append(value)
 

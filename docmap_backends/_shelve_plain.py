@@ -28,6 +28,12 @@ class Name:
 class Unbuilt:
     """An object that was made and gets its state next: only UUIDs are pickled so."""
 
+    __slots__ = ("remembered",)
+
+    def __init__(self) -> None:
+        self.remembered: list[int] = []
+        """The places of a pickle's memo that it was put into."""
+
     def build(self, state: Any) -> UUID:
         """The UUID of its state."""
         if isinstance(state, dict) and type(state.get("int")) is int:

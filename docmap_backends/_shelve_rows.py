@@ -54,7 +54,8 @@ class Range:
         """The collection of which these are all documents; empty if they are something else."""
         if self.low[:1] == RECORD and self.low[-1:] == b"\0" and self.high == above(self.low):
             name = self.low[1:-1].decode(errors="replace")
-            return name if records_of(name) == self.low else ""
+            if "\0" not in name and records_of(name) == self.low:  # else a key ends so
+                return name
         return ""
 
 

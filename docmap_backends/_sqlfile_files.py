@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +63,12 @@ class File:
     """The scheme of the storage, for errors."""
     functions: Callable[[sqlite3.Connection], None] | None = None
     """Makes known to a new connection what SQLite calls back."""
+    absolute: str = field(init=False, default="")
+    """The path, whatever directory the program goes to afterwards."""
+
+    def __post_init__(self) -> None:
+        if self.path:
+            object.__setattr__(self, "absolute", str(Path(self.path).absolute()))
 
     @property
     def in_memory(self) -> bool:
@@ -70,7 +77,7 @@ class File:
 
     def uri(self, mode: str) -> str:
         """The name by which SQLite opens it; `mode` is `ro`, `rw` or `rwc`."""
-        return f"{Path(self.path).absolute().as_uri()}?mode={mode}"
+        return f"{Path(self.absolute).as_uri()}?mode={mode}"
 
     @property
     def exists(self) -> bool:
@@ -79,7 +86,7 @@ class File:
         Asked of the file system: to open and close the file here would drop the locks that SQLite
         holds on it for this process.
         """
-        return _size(self.path) > 0
+        return _size(self.absolute) > 0
 
     def register(self, connection: sqlite3.Connection) -> None:
         """Give a new connection the functions that the file's statements use."""
@@ -107,9 +114,9 @@ class File:
         return CorruptStore(f"{name} {text}", engine=self.engine, path=self.path or None)
 
     def _why_not_opened(self) -> str | None:
-        place = Path(self.path)
+        place = Path(self.absolute)
         if not place.parent.is_dir():
-            return f"cannot be opened: the directory {place.parent} does not exist"
+            return f"cannot be opened: the directory {Path(self.path).parent} does not exist"
         if place.is_dir():
             return "is a directory: name a file"
         if self.read_only and not place.exists():
@@ -138,7 +145,7 @@ class File:
 
     def check_remains(self) -> None:
         """Refuse what SQLite would take for an empty file, and throw away, though it is not."""
-        size, log = _size(self.path), _size(f"{self.path}-wal")
+        size, log = _size(self.absolute), _size(f"{self.absolute}-wal")
         if size in range(1, _HEADER):
             raise self.foreign(_ERRORS[sqlite3.SQLITE_NOTADB][1])
         if not size and log:
@@ -155,8 +162,9 @@ class File:
 
 
 def _size(path: str) -> int:
-    """The size of a file in bytes; 0 if there is none."""
+    """The size of a file in bytes; 0 if there is none, or something else in its place."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - of any path, as SQLite takes it
+        found = os.stat(path)  # noqa: PTH116 - of any path, as SQLite takes it
     except OSError:
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 from zlib import crc32
 
 from pydantic_core import from_json, to_json
@@ -27,7 +28,7 @@ OWN: Final = "_docmap"
 FORMAT: Final = 1
 _ENDING: Final = re.compile(rb'\n"\d+":\{"digest":"([0-9a-f]{32})"\}\n\}\n\}\n\Z')
 # Of these a damaged file still has some; TinyDB writes none of them.
-_LOOKS: Final = (b'{\n"', b'":{\n"1":{"', b'\n},\n"', b'"_docmap":{\n', b'"}\n}\n}\n')
+_LOOKS: Final = (b'":{\n"1":{"', b'"_docmap":{\n', b'"}\n}\n}\n')
 
 
 class Row(NamedTuple):
@@ -216,7 +217,18 @@ def _adopted(data: bytes, path: str, *, used: bool) -> Contents:
         known = held.get(name, {})
         made = contents.made.setdefault(name, Made())
         row = _row if is_collection(name) else _foreign_row
-        rows = [row(number, one, known, made, path) for number, one in table.items()]
+        rows = []
+        for number, one in table.items():
+            try:
+                rows.append(row(number, one, known, made, path))
+            except ValueError as error:
+                raise CorruptStore(
+                    f"{path}: another program wrote the document {number} of {name}, and {error}: "
+                    "change or delete it there",
+                    engine="tinydb",
+                    path=path,
+                    collection=name,
+                ) from error
         if len({row.key for row in rows}) < len(rows):
             raise CorruptStore(
                 f"{path}: another program wrote two documents of one key into {name}: change or "
@@ -249,9 +261,8 @@ def _row(
     _check_document(text, document, path)
     number = int(text)
     key = key_in(document, made.keys)
-    if key is None:  # TinyDB's own programs have only the number
-        textual = any(isinstance(known_key, str) for known_key, _, _ in known.values())
-        key = text if textual else number
+    if key is None:
+        key = key_of(number, (known_key for known_key, _, _ in known.values()))
         document = {**document, (made.keys or ["id"])[0]: key}
     data = to_json(document)
     check = crc32(data)
@@ -265,16 +276,33 @@ def _row(
 
 
 def key_in(document: dict[str, Any], names: Iterable[str]) -> Any:
-    """The stored key of a document that another program wrote; None if it has none."""
+    """The stored key of a document that another program wrote; None if it has none.
+
+    Raises ValueError for what can be no key, which must not be overwritten by one.
+    """
     for name in names or ("id",):
-        match document.get(name):
-            case str() | int() as key if not isinstance(key, bool):
-                return key
-            case {"$uuid": str(text), **rest} if not rest:
-                return b"u" + bytes.fromhex(text.replace("-", ""))
-            case {"$oid": str(text), **rest} if not rest:
-                return b"v" + ObjectId(text).binary
+        value = document.get(name)
+        try:
+            match value:
+                case str() | int() as key if not isinstance(key, bool):
+                    return key
+                case {"$uuid": str(text), **rest} if not rest:
+                    return b"u" + UUID(text).bytes
+                case {"$oid": str(text), **rest} if not rest:
+                    return b"v" + ObjectId(text).binary
+        except ValueError:
+            pass
+        if value is not None:
+            raise ValueError(f"its field {name} holds what can be no key")
     return None
+
+
+def key_of(number: int, others: Iterable[Any]) -> int | str:
+    """The key of a document that has only its number, as TinyDB's own programs write them.
+
+    It is text where the keys of the others are, as that of the first tells.
+    """
+    return str(number) if isinstance(next(iter(others), None), str) else number
 
 
 def damaged(path: str) -> CorruptStore:

@@ -17,7 +17,7 @@ from docmap.errors import InvalidValue
 from docmap.plan.engine import Native, NativeQuery
 from docmap.storage.writes import first_revision
 from docmap_backends._tables_index import Entry
-from docmap_backends._tinydb_file import OWN, Row, is_collection, key_in
+from docmap_backends._tinydb_file import OWN, Row, is_collection, key_in, key_of
 from docmap_backends._tinydb_queries import NodeQuery
 from docmap_backends._tinydb_table import NumberedTable, dropped
 
@@ -70,9 +70,16 @@ class JournalStorage(Storage):
         self, name: str, table: NumberedTable, number: int, document: Any, row: Row | None
     ) -> None:
         json.dumps(document)  # raises what TinyDB would for what is not JSON
-        key = key_in(document, table.key_names) if is_collection(name) else number
+        try:
+            key = key_in(document, table.key_names) if is_collection(name) else number
+        except ValueError as error:
+            raise InvalidValue(
+                f"the document {number} cannot be written: {error}",
+                engine="tinydb",
+                collection=name,
+            ) from error
         if key is None:
-            key = number if row is None else row.key
+            key = key_of(number, table.entries) if row is None else row.key
             document = {**document, next(iter(table.key_names), "id"): key}
         if row is not None and row.key != key:
             self._remove_entry(name, row.key)

@@ -47,6 +47,7 @@ class Store:
         self._lock = FileLock(f"{path}.lock", ENGINE)
         self._journal_path = f"{path}.journal"
         self._journal: Journal | None = None
+        self._is_noted = False
         self._process = os.getpid()
         self._base: Stamp | None = None
         self._seen: Stamp | None = None
@@ -140,6 +141,21 @@ class Store:
         base, seen = stamp(self.path), stamp(self._journal_path)
         if base == self._base and seen == self._seen and self._settled and not self._stale:
             return None
+        try:
+            return self._looked(base, seen, locked=locked)
+        except StorageError:
+            if locked or not self._lock.noted:
+                raise
+            with suppress(StorageError):
+                self.lock()
+            if not self._lock.held:
+                raise
+        try:  # nobody writes meanwhile: what is wrong now is wrong
+            return self.news(locked=True)
+        finally:
+            self.unlock()
+
+    def _looked(self, base: Stamp | None, seen: Stamp | None, *, locked: bool) -> News:
         for left in reversed(range(_TRIES)):
             try:
                 with self.faults():
@@ -217,6 +233,7 @@ class Store:
                     raise self._gone(self._journal_path)
                 return []
             journal = self._journal = Journal(self._journal_path, ENGINE)
+            self._is_noted = False
         if journal.store != self._contents.store or journal.base > self._contents.applied:
             raise CorruptStore(
                 f"{self._journal_path} does not belong to {self.path} as it is now: restore the "
@@ -257,7 +274,10 @@ class Store:
                     self._applied,
                     sync=self._sync,
                 )
+                self._is_noted = False
+            if not self._is_noted:  # whoever made it may have died before
                 self._lock.note(_JOURNAL, sync=False)
+                self._is_noted = True
             self._applied = journal.append(payload, sync=self._sync)
             self._seen, self._settled = journal.stamp, True
 

@@ -30,7 +30,6 @@ class LevelDBStorage(KeyValueStorage):
         "sync": bool,
         "timeout": float,
         "create": bool,
-        "read_only": bool,
         "cache": int,
         "write_buffer": int,
     }
@@ -39,7 +38,17 @@ class LevelDBStorage(KeyValueStorage):
     _store: LevelDBStore
 
     def __init__(self, url: Any = None, **options: Any) -> None:
-        super().__init__(url, **options)
+        try:
+            super().__init__(url, **options)
+        except InvalidConfig as error:
+            if error.field != "read_only":
+                raise
+            raise InvalidConfig(
+                "leveldb has no read_only: LevelDB writes into its directory whenever it is "
+                "opened. Open a copy of the directory",
+                engine="leveldb",
+                field="read_only",
+            ) from error
         path = (self.url.path if self.url else "") or ""
         if not path:
             raise InvalidConfig(
@@ -47,14 +56,7 @@ class LevelDBStorage(KeyValueStorage):
                 "shop.leveldb",
                 engine="leveldb",
             )
-        if self._options.get("read_only"):
-            raise InvalidConfig(
-                "leveldb has no read_only: LevelDB writes into its directory whenever it is "
-                "opened. Open a copy of the directory",
-                engine="leveldb",
-                field="read_only",
-            )
-        self._directory = Path(path)
+        self._directory = Path(path).absolute()  # the program may go to another directory
         for name in ("cache", "write_buffer"):
             if self._options.get(name, 1) < 1:
                 raise InvalidConfig(

@@ -13,7 +13,7 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema, untyped
 from docmap.storage.url import URL
 from docmap_backends._keyvalue import KeyValueStorage
-from docmap_backends._shelve_adopting import adopt
+from docmap_backends._shelve_adopting import adopt, leave_alone
 from docmap_backends._shelve_converting import convert
 from docmap_backends._shelve_documents import Placed, Reading
 from docmap_backends._shelve_file import ShelfFile, make_tables
@@ -55,7 +55,7 @@ class ShelveStorage(KeyValueStorage):
         path = (self.url.path if self.url else "") or ""
         if not path:
             raise InvalidConfig("shelve needs a file: shelve:///path/file", engine=self.scheme)
-        self._path = Path(path)
+        self._path = Path(path).absolute()  # the program may go to another directory
         self._flavour: Flavour | None = None
         self._synchronous = self._options.get("synchronous", "FULL").upper()
         if self._synchronous not in _SYNCHRONOUS:
@@ -132,10 +132,12 @@ class ShelveStorage(KeyValueStorage):
         store = self._made(file, lambda _: None)
         with self._connections.transaction() as connection:
             if not file.check_owner(connection):  # nobody was faster
-                documents = list(self._documents(connection.execute(ENTRIES).fetchall()))
+                reading = self._reading_of_others()
+                documents = list(reading.documents(connection.execute(ENTRIES).fetchall()))
                 connection.execute("DELETE FROM Dict")
                 make_tables(connection)
                 self.load(documents)
+                self._keep(connection, reading.skipped)
         self._flavour = None
         return store
 
@@ -144,14 +146,29 @@ class ShelveStorage(KeyValueStorage):
         with type(self)(URL(scheme=self.scheme, path=str(path))) as target, target.transaction():
             target.load(self._documents(flavour.entries()))
 
+    def _keep(self, connection: sqlite3.Connection, skipped: list[tuple[bytes, bytes]]) -> None:
+        """Put what was left out back into the shelf: its old file is not there any more."""
+        for key, _ in skipped:
+            if connection.execute("SELECT 1 FROM Dict WHERE key=?", (key,)).fetchone():
+                name = key.decode(errors="replace")
+                raise StorageError(
+                    f"{self._path} has an entry {name} that cannot be read, whose key a document "
+                    "would take: give it another key, or delete it; nothing of it was changed",
+                    engine=self.scheme,
+                    path=str(self._path),
+                )
+        leave_alone(connection, skipped)
+
     def _documents(self, entries: Iterable[tuple[bytes, bytes]]) -> Iterator[Placed]:
-        name = self._collection or collection_of(self._path)
+        return self._reading_of_others().documents(entries)
+
+    def _reading_of_others(self) -> Reading:
         return Reading(
-            name,
+            self._collection or collection_of(self._path),
             assume_utc=self._options.get("assume_utc", False),
             skip=self._options.get("skip_unreadable", False),
             path=str(self._path),
-        ).documents(entries)
+        )
 
     def load(self, documents: Iterable[Placed]) -> None:
         """Store documents that come from elsewhere, where there are none."""

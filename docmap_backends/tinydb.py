@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from tinydb.version import __version__ as version
 
@@ -22,7 +23,7 @@ from docmap_backends._tables_changes import ChangeLog
 from docmap_backends._tables_index import Entry
 from docmap_backends._tables_table import Table
 from docmap_backends._tinydb_changes import FileFeed, differences, log_all
-from docmap_backends._tinydb_file import is_collection
+from docmap_backends._tinydb_file import Contents, is_collection
 from docmap_backends._tinydb_native import JournalDB
 from docmap_backends._tinydb_queries import Lookups
 from docmap_backends._tinydb_scopes import Reading, Writing
@@ -38,6 +39,7 @@ from docmap_backends._tinydb_table import (
     tables_of,
 )
 
+_logger: Final = logging.getLogger("docmap")
 _MOST_KEYS = 64  # that are counted ahead
 
 
@@ -149,6 +151,7 @@ class TinyDBStorage(TableStorage):
         try:
             changes: list[Change] = []
             if news.contents is not None:
+                self._tell_of_others(news.contents)
                 before = dict(self._tables)
                 self._tables.clear()
                 self._tables.update(tables_of(news.contents, before))
@@ -160,6 +163,18 @@ class TinyDBStorage(TableStorage):
         except BaseException:
             store.forget()
             raise
+
+    def _tell_of_others(self, contents: Contents) -> None:
+        """Warn of what a file of other programs holds that no collection has."""
+        for name, rows in contents.tables.items() if not contents.whole else ():
+            if rows and not is_collection(name):
+                _logger.warning(
+                    "%d documents of the table %s in %s are left alone: it has no name that a "
+                    "collection may have",
+                    len(rows),
+                    name,
+                    self._path,
+                )
 
     def tables_stored(self) -> Iterator[Any]:
         """The tables as they lie in a file."""

@@ -132,7 +132,7 @@ class _Bulk:
             make_room(self._storage, schema)
             try:
                 for batch in self._batches(schema, documents, prepared):
-                    with collection_suspended:
+                    with collection_suspended():
                         self._refuse_seen(schema, batch, [write.key for _, write in batch.ready])
                         self._write(schema, batch)
                     self._stop_at(batch.failure)
@@ -377,7 +377,7 @@ class _Bulk:
         start, skipped = self._taken, set()
         new = sum(given_key(schema, item) is None for item in chunk) if _counted(schema) else 0
         # No garbage is collected here, and not while the items come, which may take long.
-        with collection_suspended, Reserve(self._storage, schema, new):
+        with collection_suspended(), Reserve(self._storage, schema, new):
             for position, item in enumerate(chunk, start):
                 try:
                     ready.append(prepared(item))

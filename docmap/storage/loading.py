@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
 
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator
@@ -174,7 +174,7 @@ def load_records(
     for batch in batches:
         documents = []
         unfit: InvalidRecord | None = None
-        with collection_suspended, decoding(tally):
+        with collection_suspended(), decoding(tally):
             try:
                 if typed:
                     for data, revision in batch:
@@ -197,42 +197,48 @@ def load_records(
             raise unfit
 
 
-class _Suspension:
+class collection_suspended:  # noqa: N801 - used as contextlib's own are
     """No cyclic garbage collection while many documents are made: it is most of their cost.
 
-    Counted, so that threads may overlap; what was disabled by the program stays disabled.
+    Threads may overlap; what was disabled by the program stays disabled. An interrupt can keep a
+    line of `__exit__` from running: what is not ended then is when the object goes.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._depth = 0
-        self._was_enabled = False
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+    _running: ClassVar[set[int]] = set()
+    _was_enabled: ClassVar[bool] = False
 
     def __enter__(self) -> None:
-        with self._lock:
-            if self._depth == 0:
-                self._was_enabled = gc.isenabled()
-                gc.disable()
-            self._depth += 1
+        kind = type(self)
+        with kind._lock:
+            if not kind._running:
+                kind._was_enabled = gc.isenabled()
+            kind._running.add(id(self))
+            gc.disable()
 
     def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            if self._depth:  # none in a child that was forked inside the block
-                self._depth -= 1
-                self._end()
+        self._end()
+
+    def __del__(self) -> None:
+        self._end()
 
     def _end(self) -> None:
-        if self._depth == 0 and self._was_enabled:
-            gc.enable()
+        kind = type(self)
+        with kind._lock:
+            if id(self) in kind._running:  # else ended, or this is a child that was forked inside
+                if len(kind._running) == 1 and kind._was_enabled:
+                    gc.enable()
+                kind._running.discard(id(self))
 
-    def forked(self) -> None:
+    @classmethod
+    def forked(cls) -> None:
         """In a child the threads that would end it are gone, and may have held the lock."""
-        self._lock = threading.Lock()
-        if self._depth:
-            self._depth = 0
-            self._end()
+        cls._lock = threading.RLock()
+        if cls._running:
+            cls._running.clear()
+            if cls._was_enabled:
+                gc.enable()
 
 
-collection_suspended = _Suspension()
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=collection_suspended.forked)

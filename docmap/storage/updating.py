@@ -42,7 +42,7 @@ def update_matching(
         done = storage._update_matching(request.schema, plan.native.condition, rewriter)
         if done is not None:
             return done
-    with collection_suspended:
+    with collection_suspended():
         found = execute.records(storage, plan)
         return _update(storage, rewriter, found, request.whole, watch)
 

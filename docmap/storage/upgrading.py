@@ -191,7 +191,7 @@ class _Run:
 
     def _batch(self, batch: list[Record]) -> None:
         prepared: list[tuple[Schema, Write]] = []
-        with collection_suspended:
+        with collection_suspended():
             for record in batch:
                 made = self._prepared(record)
                 if made is not None:

@@ -77,7 +77,7 @@ class Viewing:
         for batch in batches:
             made: list[Any] = []
             unfit: InvalidRecord | None = None
-            with collection_suspended:
+            with collection_suspended():
                 try:
                     made = [quick(data) for data, _ in batch] if alike else []
                 except failures:

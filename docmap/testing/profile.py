@@ -24,7 +24,7 @@ class Gap:
     """A test that a backend does not pass, said openly: it fails the run once it passes."""
 
     test: str
-    """The name of a test of the suite, or a pattern for several: `test_watch_*`."""
+    """The name of a test of the suite, or a pattern for several: `test_a_counted_key_*`."""
     reason: str
     """Why, in a sentence."""
     raises: type[DocmapError]

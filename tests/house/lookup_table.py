@@ -79,7 +79,7 @@ def built_in() -> frozenset[str]:
 
 
 def _is_ours(function: Any) -> bool:
-    return str(function.__module__).startswith("docmap.")
+    return str(function.__module__).startswith("docmap.query.")
 
 
 def table() -> str:

@@ -242,17 +242,6 @@ def test_an_index_over_equal_values_is_not_made() -> None:
         assert db.find(Unique, name="a").explain().indexes
 
 
-def test_what_others_wrote_can_be_indexed_again(db: KeyValueMemory) -> None:
-    store = db._store
-    index = list(store.keys(b"x", b"y"))
-    with store.writing():
-        store.write({}, index[::2])
-    assert db.find(Task, status="open").count() < 33
-    db._reindexed("tasks")
-    assert list(store.keys(b"x", b"y")) == index
-    assert db.find(Task, status="open").count() == 33
-
-
 def test_dropping_leaves_nothing(db: KeyValueMemory) -> None:
     store = db._store
     names = list(db._present_indexes(Task.__docmap_schema__))

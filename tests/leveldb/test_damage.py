@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from docmap import CorruptStore, ForeignStore
+from docmap_backends._leveldb_files import sizes
 from docmap_backends._leveldb_store import LevelDBStore
 
 INFORMATION: Final = {"LOCK", "LOG", "LOG.old"}  # LevelDB reads none of them
@@ -68,11 +69,22 @@ def fill(directory: Path, rng: random.Random, *, close: bool) -> dict[bytes, byt
         if step < 2 or close:
             store.close()
     if not close:  # as a killed process leaves it
-        shutil.copytree(directory, directory.with_name("copy"))
+        copy_at_rest(directory, directory.with_name("copy"))
         store.close()
         shutil.rmtree(directory)
         directory.with_name("copy").rename(directory)
     return held
+
+
+def copy_at_rest(directory: Path, target: Path) -> None:
+    """Copy the files of an open store at a moment when LevelDB changes none in its background."""
+    while True:
+        before = sizes(directory)
+        with suppress(shutil.Error, FileNotFoundError):
+            shutil.copytree(directory, target)
+            if sizes(directory) == before == sizes(target):
+                return
+        shutil.rmtree(target)
 
 
 @pytest.mark.parametrize("close", [True, False])
@@ -185,6 +197,21 @@ def test_a_batch_that_was_not_acknowledged_may_have_lost_its_bytes(
     found = contents(directory)
     assert found.pop(b"a") == b"1" * 100
     assert found == ({b"b": b"2" * size} if spoil is spoil_nothing else {})
+
+
+def test_a_torn_batch_behind_one_that_docmap_did_not_write(directory: Path) -> None:
+    with closing(LevelDBStore(directory)) as store:
+        store.native.put(b"other", b"1")
+        store.write({b"a": b"1"}, ())
+        (log,) = directory.glob("*.log")
+        whole = log.stat().st_size
+        acknowledged = (directory / "DOCMAP").read_bytes()
+        store.write({b"b": b"2" * 5000}, ())
+    log.write_bytes(log.read_bytes()[: whole + 100] + bytes(4000))
+    with pytest.raises(CorruptStore):
+        contents(copy(directory))
+    (directory / "DOCMAP").write_bytes(acknowledged)
+    assert contents(directory) == {b"a": b"1", b"other": b"1"}
 
 
 def copy(directory: Path) -> Path:

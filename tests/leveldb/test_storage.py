@@ -19,6 +19,7 @@ from docmap import (
     StoreLocked,
     connect,
 )
+from docmap_backends.leveldb import LevelDBStorage
 from tests.leveldb.test_kills import check_indexes, held
 from tests.sqlite.programs import Counter, Note, Task, note
 
@@ -40,6 +41,7 @@ def test_options_that_cannot_be(directory: Path, options: dict[str, Any], words:
         connect(f"leveldb:///{directory}", **options)
     assert caught.value.engine == "leveldb"
     assert not directory.exists()
+    assert "read_only" not in LevelDBStorage.settings  # as which it would be told to exist
 
 
 def test_a_url_without_a_directory() -> None:
@@ -167,3 +169,22 @@ def test_what_it_tells_while_files_come_and_go(directory: Path) -> None:
                 assert db.info()["size"] > 0
             writing.result()
         assert db.find("texts").count() == 1200
+
+
+def test_what_others_wrote_does_not_shut_the_store(directory: Path) -> None:
+    """Through the driver's own object, or with LevelDB alone while the store is closed."""
+    with connect(f"leveldb:///{directory}") as db:
+        note("a", 1).save(db)
+        db.native.put(b"other", b"1")
+        with db.native.write_batch() as batch:
+            batch.delete(b"x")
+        note("b", 2).save(db)
+    for key in ("c", "d"):
+        others = plyvel.DB(str(directory))
+        others.put(f"other {key}".encode(), bytes(100))
+        others.close()
+        with connect(f"leveldb:///{directory}") as db:
+            note(key, 3).save(db)
+    with connect(f"leveldb:///{directory}") as db:
+        assert held(db) == {"a": 1, "b": 2, "c": 3, "d": 3}
+        assert db.native.get(b"other") == b"1"

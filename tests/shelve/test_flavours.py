@@ -150,7 +150,7 @@ def test_what_stands_in_the_way_of_a_conversion(path: Path) -> None:
     make_gnu(path)
     whole = path.read_bytes()
     Path(f"{path}.old").write_bytes(b"of another")
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match=r"\.old is there already"):
         opened(path, convert=True)
     assert path.read_bytes() == whole
     assert Path(f"{path}.old").read_bytes() == b"of another"
@@ -304,3 +304,36 @@ def test_other_files_are_not_touched(path: Path) -> None:
         Item(n=1, name="x").save(db)
     with pytest.raises(ForeignStore):
         opened(Path(f"{path}.db"))
+
+
+def test_what_is_skipped_stays_in_a_shelf_that_is_converted_in_its_place(path: Path) -> None:
+    unreadable = b"cposix\nsystem\n."
+    entries = {"a": {"x": 1}, "b": unreadable, f"{path.name}:c": unreadable}
+    make_sqlite(path, entries)
+    with opened(path, convert=True, skip_unreadable=True) as db:
+        assert [one["x"] for one in db.find(path.name)] == [1]
+        assert db.native.dict[b"b"] == unreadable
+    with opened(path) as db:
+        assert db.find(path.name).count() == 1
+        db.insert_many(path.name, [{"id": "c"}])  # a document takes the place
+        assert db.find(path.name).count() == 2
+    with plain_sqlite(path) as connection:
+        assert held(connection)[b"b"] == unreadable
+
+
+def test_what_is_skipped_does_not_take_the_place_of_a_document(path: Path) -> None:
+    entries = {"a": {"x": 1}, f"{path.name}:a": b"cposix\nsystem\n."}
+    make_sqlite(path, entries)
+    with pytest.raises(StorageError, match=f"{path.name}:a"):
+        opened(path, convert=True, skip_unreadable=True).disconnect()
+    with opened(path, skip_unreadable=True) as db:
+        assert db.get(path.name, "a")["x"] == 1
+
+
+def test_a_conversion_that_was_killed_before_its_last_step_goes_on(path: Path) -> None:
+    make_gnu(path)
+    old = path.with_name(f"{path.name}.old")
+    old.hardlink_to(path)
+    with opened(path, convert=True) as db:
+        assert db.find("items").count() == 59
+    assert old.is_file()

@@ -81,6 +81,11 @@ def test_plain_data_comes_out_as_it_went_in(value: Any, protocol: int) -> None:
     assert repr(found) == repr(pickle.loads(pickled))  # noqa: S301 - it was made here
 
 
+def test_what_is_built_costs_the_same_among_many() -> None:
+    many = [UUID(int=number) for number in range(30_000)]
+    assert plain_data(pickle.dumps([many, many[5], many])) == [many, many[5], many]
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_relatives_of_dict_and_bytes_become_these(protocol: int) -> None:
     values = [

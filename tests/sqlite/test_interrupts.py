@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import linecache
 import sqlite3
 import sys
@@ -34,6 +35,8 @@ class Interrupter:
     def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
         if not any(place in frame.f_code.co_filename for place in _PLACES):
             return None
+        if event == "call" and (frame.f_code.co_name == "__del__" or self.deleting(frame)):
+            return None  # Python itself swallows what is raised there
         # Of a `with` statement the exit is a line event of its own, where no interrupt can come.
         text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
         if event == "line" and not text.startswith("with "):
@@ -41,6 +44,11 @@ class Interrupter:
             if self.left == 0:
                 raise KeyboardInterrupt
         return self
+
+    @staticmethod
+    def deleting(frame: FrameType) -> bool:
+        """True in what `__del__` calls."""
+        return frame.f_back is not None and frame.f_back.f_code.co_name == "__del__"
 
 
 def interrupted(action: Callable[[], object], at: int) -> bool:
@@ -101,6 +109,17 @@ def test_an_interrupt_anywhere_leaves_the_storage_usable(
         assert at > 50
         assert db.native.execute("PRAGMA integrity_check").fetchall() == [(b"ok",)]
         assert db.find(Row, tags__contains="x").count() == sum("x" in r.tags for r in db.find(Row))
+
+
+def test_an_interrupt_anywhere_while_loading_leaves_garbage_collected(*, long_run: bool) -> None:
+    with connect("sqlite://") as db:
+        insert_several(db, 1)
+        query, at = db.find(Row, tags__contains="x"), 0
+        assert query.count() == 3
+        assert gc.isenabled()
+        while interrupted(query.list, at := at + (1 if long_run else 3)):
+            assert gc.isenabled(), at
+        assert at > 50
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{}?synchronous=NORMAL"])

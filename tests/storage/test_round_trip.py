@@ -30,7 +30,6 @@ URLS: Final = {
     "shelve": "shelve:///{}.shelf",
     "leveldb": "leveldb:///{}.level",
 }
-REAL: Final = Path(__file__).parents[3] / "shared" / "data"
 
 
 def countries(rng: random.Random) -> Iterator[dict[str, Any]]:
@@ -134,7 +133,41 @@ def test_documents_of_every_type(tmp_path: Path, family: Family, rng: random.Ran
     go_round(made(tmp_path, lambda storage: fill(storage, records)), tmp_path)
 
 
-FILES: Final[Mapping[str, list[str]]] = {
+SAMPLES: Final[Mapping[str, tuple[list[str], str]]] = {
+    "countries.json": (
+        ["--key", "cca3"],
+        """[
+  {"cca3": "ALA", "name": {"common": "Åland", "native": {"swe": {"official": "Landskapet Åland"}}},
+   "latlng": [60.116667, 19.9], "borders": [], "area": 1580, "codes": []},
+  {"cca3": "GEO", "name": {"common": "Georgia", "native": {"kat": {"official": "საქართველო"}}},
+   "latlng": [42, 43.5], "borders": ["ARM", "AZE"], "area": 69700.0, "landlocked": false}
+]""",
+    ),
+    "names.jsonl": (
+        [],
+        """{"Name":"Oseanië","Language":"af","_id":{"$oid":"55a0f1d420a4d760b5fbdbd7"},"\ufeffISO":0}
+{"Name":"አፍሪካ","Language":"am","_id":{"$oid":"55a0f1d420a4d760b5fbdbda"},"\ufeffISO":"BI"}
+""",
+    ),
+    "restaurants.jsonl": (
+        [],
+        """{"_id":{"$oid":"55f14312c7447c3da7051b27"},"address line 2":"Essex","rating":5.5,"a.":{}}
+{"_id":{"$oid":"55f14312c7447c3da7051b28"},"address line 2":null,"rating":"Not yet rated"}
+{"_id":{"$oid":"55f14312c7447c3da7051b26"},"address line 2":"Cardiff","rating":5}
+""",
+    ),
+    "theatres.jsonl": (
+        [],
+        """{"_id":{"$oid":"59a47286cfa9a3a73e51e72c"},"theatre":{"$numberInt":"1000"},"location":{"geo":\
+{"type":"Point","coordinates":[{"$numberDouble":"-93.24565"},{"$numberDouble":"44.0"}]}}}
+{"_id":{"$oid":"59a47286cfa9a3a73e51e72d"},"theatre":{"$numberLong":"9007199254740993"},\
+"opened":{"$date":{"$numberLong":"-1577923200001"}},"price":{"$numberDecimal":"12.50"}}
+""",
+    ),
+}
+"""Files as other programs export them: names of files, options of the import, text."""
+REAL: Final = Path(__file__).parents[3] / "shared" / "data"
+REAL_FILES: Final[Mapping[str, list[str]]] = {
     "countries.json": ["--key", "cca3"],
     "country_names.jsonl": [],
     "restaurants.jsonl": [],
@@ -142,14 +175,30 @@ FILES: Final[Mapping[str, list[str]]] = {
 }
 
 
-@pytest.mark.long
-def test_real_files(tmp_path: Path) -> None:
-    """The files that lie beside the project, where they do; their kind is tested above."""
-    first = f"sqlite:///{tmp_path / 'first.db'}"
-    found = [name for name in FILES if (REAL / name).is_file()]
-    for name in found:
-        collection = name.partition(".")[0]
-        arguments = ["--into", first, "--collection", collection, "--quiet", *FILES[name]]
-        assert main([IMPORT.name, str(REAL / name), *arguments]) == 0
-    if found:
-        go_round(first, tmp_path)
+def imported(files: Mapping[Path, list[str]], directory: Path) -> str:
+    """The URL of a database into which files were imported, each with its options."""
+    url = f"sqlite:///{directory / 'first.db'}"
+    for file, options in files.items():
+        into = ["--into", url, "--collection", file.stem, "--quiet"]
+        assert main([IMPORT.name, str(file), *into, *options]) == 0
+    return url
+
+
+def test_imported_files(tmp_path: Path) -> None:
+    files = {}
+    for name, (options, text) in SAMPLES.items():
+        files[tmp_path / name] = options
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    first = imported(files, tmp_path)
+    with connect(first) as storage:
+        counts = {name: storage.find(name).count() for name in storage.collections()}
+    assert counts == {"countries": 2, "names": 2, "restaurants": 3, "theatres": 2}
+    go_round(first, tmp_path)
+
+
+if all((REAL / name).is_file() for name in REAL_FILES):  # elsewhere there is no such test
+
+    @pytest.mark.long
+    def test_large_files_that_lie_beside_the_project(tmp_path: Path) -> None:
+        files = {REAL / name: options for name, options in REAL_FILES.items()}
+        go_round(imported(files, tmp_path), tmp_path)

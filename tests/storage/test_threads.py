@@ -93,7 +93,7 @@ if hasattr(os, "fork"):
 
     def test_a_child_forked_while_documents_are_made_collects_garbage() -> None:
         assert gc.isenabled()
-        with collection_suspended:
+        with collection_suspended():
             assert not gc.isenabled()
             child = os.fork()
             if child == 0:

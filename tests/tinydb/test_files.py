@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,20 @@ def test_a_file_that_is_gone_is_missed(
     copy.with_name(name).unlink()
     with pytest.raises(CorruptStore, match=f"{name} is gone"):
         connect(f"tinydb:///{copy}")
+
+
+def test_a_journal_is_missed_though_its_maker_died_before_it_was_noted(
+    file: Path, db: BaseStorageAdapter, tmp_path: Path
+) -> None:
+    db.insert(order(1))
+    copy = as_if_killed(file, tmp_path / "copy")
+    os.truncate(f"{copy}.lock", 1)
+    with connect(f"tinydb:///{copy}") as again:
+        again.insert(order(2))
+        last = as_if_killed(copy, tmp_path / "last")
+    journal_of(last).unlink()
+    with pytest.raises(CorruptStore, match="journal is gone"):
+        connect(f"tinydb:///{last}")
 
 
 def test_a_journal_of_another_file_is_refused(file: Path, tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tinydb import TinyDB, where
 
 from docmap import (
     BaseStorageAdapter,
+    CorruptStore,
     DuplicateKey,
     InvalidValue,
     NotConnected,
@@ -23,6 +26,7 @@ from docmap import (
 from docmap.plan.engine import FieldCodec
 from docmap.storage.loading import schema_of
 from docmap_backends._files import FileLock
+from docmap_backends._tinydb_store import Store
 from docmap_backends.tinydb import TinyDBStorage
 from tests.storage.engines import undone
 from tests.tinydb.conftest import Open
@@ -110,6 +114,25 @@ class TestOtherStorages:
         finally:
             lock.close()
         one.insert(order(2))
+
+    def test_a_reader_among_writers_that_never_stop(
+        self, opened: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, other = opened(), opened()
+        one.insert(order(1))
+        look, number = Store._look, count(2)
+
+        def among_writers(store: Store, *stamps: Any, locked: bool) -> Any:
+            found = look(store, *stamps, locked=locked)
+            if store is other._store and not locked:  # type: ignore[attr-defined]
+                one.insert(order(next(number)))
+                one.reconnect()  # the file is written anew
+            return found
+
+        monkeypatch.setattr(Store, "_look", among_writers)
+        assert other.find(Order).count() >= 1
+        monkeypatch.undo()
+        assert numbers(other) == numbers(one)
 
     def test_a_feed_has_what_others_wrote(self, opened: Open) -> None:
         one, other = opened(), opened()
@@ -222,6 +245,20 @@ class TestPlainTinyDB:
             assert [(one.doc_id, dict(one)) for one in plain] == [(1, {"a": [1, None, {"é": 1.0}]})]
             assert plain.tables() == {"_default", "_docmap"}
 
+    def test_a_table_that_is_no_collection_is_told(
+        self, file: Path, opened: Open, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with TinyDB(file) as plain:
+            plain.insert_multiple([{"a": 1}, {"a": 2}])
+            plain.table("orders").insert({"id": "k1", "number": 1})
+        db = opened()
+        assert db.collections() == ["orders"]
+        (told,) = [one.getMessage() for one in caplog.records if one.name == "docmap"]
+        assert "2 documents of the table _default" in told
+        db.insert(order(2))
+        opened()
+        assert len(caplog.records) == 1  # once it is docmap's file that is known
+
     def test_reading_leaves_its_file_alone(self, file: Path) -> None:
         with TinyDB(file) as plain:
             plain.table("orders").insert({"id": "a", "number": 1, "status": "new", "total": "1"})
@@ -230,6 +267,28 @@ class TestPlainTinyDB:
             assert db.get(Order, "a").number == 1
         assert file.read_bytes() == before
         assert [*file.parent.iterdir()] == [file]
+
+    @pytest.mark.parametrize("odd", [2.5, True, [], {"a": 1}, {"$uuid": "x"}, {"$oid": "x"}])
+    def test_an_id_that_can_be_no_key_is_not_replaced(
+        self, odd: object, file: Path, opened: Open
+    ) -> None:
+        with TinyDB(file) as plain:
+            plain.table("seats").insert_multiple([{"id": None}, {"id": odd}])
+        with pytest.raises(CorruptStore, match="document 2 of seats"):
+            opened()
+        with TinyDB(file) as plain:
+            plain.table("seats").update({"id": 2}, doc_ids=[2])
+        db = opened()
+        assert [one.id for one in db.find(Seat).order_by("id")] == [1, 2]
+        with pytest.raises(InvalidValue, match="document 3"):
+            db.native.table("seats").insert({"id": odd})
+
+    @pytest.mark.parametrize("indent", [None, 0, 1, 4])
+    def test_files_of_every_layout(self, indent: int | None, file: Path, opened: Open) -> None:
+        with TinyDB(file, indent=indent) as plain:
+            plain.insert({"a": {}})
+            plain.table("orders").insert({"id": "k1", "number": 1})
+        assert numbers(opened()) == [1]
 
     def test_a_program_that_edits_the_text(self, file: Path, db: BaseStorageAdapter) -> None:
         db.insert(order(1))
@@ -254,6 +313,19 @@ class TestNative:
         assert numbers(db) == numbers(opened()) == [1, 2, 4, 5]
         assert db.find(Order, status="paid").one().id == "k2"
         assert {one["id"]: one.doc_id for one in table} == {"k1": 1, "k2": 2, "k4": 4, "k5": 5}
+
+    def test_a_document_without_a_key_gets_one_like_the_others(
+        self, file: Path, opened: Open
+    ) -> None:
+        db = opened()
+        db.insert_many([order(1), order(2)])
+        row = {"status": "new", "total": "1"}
+        assert db.native.table("orders").insert({**row, "number": 3}) == 3
+        db.disconnect()
+        with TinyDB(file) as plain:
+            assert plain.table("orders").insert({**row, "number": 4}) == 4
+        found = [one.id for one in opened().find(Order).order_by("number")]
+        assert found == ["k1", "k2", "3", "4"]
 
     def test_a_failed_write_changes_nothing(self, db: BaseStorageAdapter) -> None:
         db.insert_many([order(1), order(2)])

@@ -13,7 +13,7 @@ from tests.conformance.broken.raising import CannotConnect, OnlyRaises
 from tests.conformance.broken.sound import SoundStorage
 from tests.conformance.broken.sound_file import SoundFile
 
-for _name in ("conditions", "results", "writing", "together", "files", "on_sqlite"):
+for _name in ("conditions", "results", "writing", "together", "files", "feeds", "on_sqlite"):
     import_module(f"tests.conformance.broken.{_name}")
 
 SOUND: Final = {"SoundStorage": SoundStorage, "SoundFile": SoundFile}
