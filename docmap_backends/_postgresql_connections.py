@@ -67,20 +67,30 @@ class Connections:
     # -- statements
 
     def run(
-        self, statement: str, parameters: Iterable[Any] = (), *, write: bool = False
+        self,
+        statement: str,
+        parameters: Iterable[Any] = (),
+        *,
+        write: bool = False,
+        apart: bool = False,
     ) -> PGresult:
         """Run one statement with `%s` for its values. A read is tried once more on a fresh link."""
         text, values = numbered(statement), [encoded(one) for one in parameters]
         found: PGresult = self.on_link(
-            lambda link, end: link.execute(text, values, end), write=write
+            lambda link, end: link.execute(text, values, end), write=write, apart=apart
         )
         return found
 
-    def rows(self, statement: str | SQL, parameters: Iterable[Any] = ()) -> list[Row]:
-        """All rows of a read, their values as the text that the server writes."""
+    def rows(
+        self, statement: str | SQL, parameters: Iterable[Any] = (), *, apart: bool = False
+    ) -> list[Row]:
+        """All rows of a read, their values as the text that the server writes.
+
+        Read `apart` from the caller's transaction it sees only what is committed.
+        """
         if isinstance(statement, SQL):
             statement, parameters = statement
-        return rows_of(self.run(statement, parameters))
+        return rows_of(self.run(statement, parameters, apart=apart))
 
     def written(self, statement: str, parameters: Iterable[Any] = ()) -> list[Row]:
         """All rows that a write returns."""
@@ -101,11 +111,13 @@ class Connections:
         held = list(blocks)
         self.on_link(lambda link, end: link.copy_in(statement.encode(), held, end), write=True)
 
-    def on_link(self, work: Callable[[Link, float | None], Any], *, write: bool) -> Any:
+    def on_link(
+        self, work: Callable[[Link, float | None], Any], *, write: bool, apart: bool = False
+    ) -> Any:
         """Do something on the link of the transaction, or on one of the pool's."""
         deadline = self.deadline()
         own = self._own
-        if own.link is not None:
+        if own.link is not None and not apart:
             return self._inside(work, own.link, deadline)
         first = True
         while True:

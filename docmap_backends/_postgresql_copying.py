@@ -10,6 +10,7 @@ import psycopg
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, Write
+from docmap_backends._postgresql_changes import is_watched
 from docmap_backends._postgresql_counting import counted
 from docmap_backends._postgresql_indexes import drop_statements
 from docmap_backends._postgresql_json import storable
@@ -81,4 +82,8 @@ class PostgreSQLCopying(PostgreSQLWriting):
         with self._connections.transaction("read committed"):
             self._connections.changed_tables()
             self._catalogue.lock()
-            self._catalogue.drop(collections(), drop_statements)
+            for name in (found := collections()):
+                table = self._catalogue.current(name)
+                if table is not None and is_watched(self._connections, name):
+                    self._connections.written(f"DELETE FROM {table.name}")  # each is logged
+            self._catalogue.drop(found, drop_statements)

@@ -11,6 +11,7 @@ from docmap.errors import InvalidValue
 from docmap.schema.schema import Schema
 from docmap.storage.deadlines import in_time
 from docmap.values import INT_MAX
+from docmap_backends._postgresql_changes import create_triggers, is_watched
 from docmap_backends._postgresql_indexes import PostgreSQLIndexing
 from docmap_backends._postgresql_tables import Table
 
@@ -40,7 +41,10 @@ class PostgreSQLCounting(PostgreSQLIndexing):
         with self._connections.transaction("read committed"):
             self._connections.changed_tables()
             self._catalogue.lock()
+            known = self._catalogue.current(schema.collection)
             table = self._catalogue.make(schema)
+            if known is None and is_watched(self._connections, schema.collection):
+                create_triggers(self._connections, table)
             for one in (schema, *schema.relatives):
                 for index in one.indexes:
                     if index.name not in table.indexes:

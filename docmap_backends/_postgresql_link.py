@@ -95,6 +95,7 @@ class Link:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         """psycopg's Connection or AsyncConnection."""
+        connection._pool = None  # psycopg does not warn of those that end with the program
         self.pgconn = connection.pgconn
         self.idle_since = 0.0
         self._pid = os.getpid()
@@ -215,6 +216,14 @@ class Link:
             raise
 
     # -- waiting
+
+    def heard(self, seconds: float) -> set[str]:
+        """What notifications said that came within so many seconds; the first ends it."""
+        try:
+            found = self._wait(generators.notifies(self.pgconn), monotonic() + seconds)
+        except pg._WaitTimeout:
+            return set()
+        return {one.extra.decode() for one in found}
 
     def _wait(self, steps: Any, deadline: Deadline) -> Any:
         if deadline is None:

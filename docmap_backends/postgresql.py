@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Final
 import psycopg
 
 from docmap.errors import InvalidConfig, StorageError
+from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
 from docmap_backends._postgresql_connections import Connections, check_level
-from docmap_backends._postgresql_copying import PostgreSQLCopying
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
 from docmap_backends._postgresql_tables import Catalogue
+from docmap_backends._postgresql_watching import PostgreSQLWatching
 from docmap_backends._sql import quoted
 
 # Compiling an expression costs more than running it once over a collection.
@@ -25,7 +26,7 @@ _TUNING: Final = ("SET jit = off",)
 _SESSION: Final = ("SET default_transaction_isolation = 'read committed'",)
 
 
-class PostgreSQLStorage(PostgreSQLCopying):
+class PostgreSQLStorage(PostgreSQLWatching):
     """`postgresql://user:password@host:5432/database`, several hosts separated by commas.
 
     Options: `timeout` (seconds for each operation, 30), `connect_timeout` (seconds
@@ -40,6 +41,7 @@ class PostgreSQLStorage(PostgreSQLCopying):
         "pool_size": int,
         "isolation": str,
         "schema": str,
+        "kept_changes": int,
         **dict.fromkeys(LIBPQ, str),
     }
     isolation = "serializable"
@@ -53,6 +55,7 @@ class PostgreSQLStorage(PostgreSQLCopying):
         self._connect_timeout: float = self._options.get("connect_timeout", 5.0)
         if not 0 < self._connect_timeout < 1e7:
             raise self._wrong("connect_timeout", "a number of seconds above 0")
+        self._kept_changes = check_kept(self._options.get("kept_changes", KEPT), "postgresql")
         self._pool_size = self._options.get("pool_size", 10)
         if self._pool_size < 1:
             raise self._wrong("pool_size", "a number of connections, at least 1")
