@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from psycopg import errors as pg
@@ -65,24 +65,27 @@ class PostgreSQLCounting(PostgreSQLIndexing):
     # -- counting
 
     def _next_key(self, schema: Schema) -> int:
-        def count(table: Table) -> int | None:
-            highest = _HIGHEST.format(table=table.name)
+        return self._next_keys(schema, 1)[0]
+
+    def _next_keys(self, schema: Schema, count: int) -> Sequence[int]:
+        def add(table: Table) -> int | None:
+            highest = f"greatest(last_key, {_HIGHEST.format(table=table.name)})"
             rows = self._connections.written(
-                f"UPDATE docmap_collections SET last_key = greatest(last_key, {highest}) + 1 "
-                f"WHERE name = %s AND greatest(last_key, {highest}) < {INT_MAX} RETURNING last_key",
-                (schema.collection,),
+                f"UPDATE docmap_collections SET last_key = {highest} + %s "
+                f"WHERE name = %s AND {highest} <= {INT_MAX} - %s::bigint RETURNING last_key",
+                (count, schema.collection, count),
             )
             return int(rows[0][0] or 0) if rows else None
 
-        key = self._storing(schema, count)
-        if key is None:
+        last = self._storing(schema, add)
+        if last is None:
             raise InvalidValue(
                 f"{schema.collection} has used the last int key: give {schema.key} yourself",
                 collection=schema.collection,
                 field=schema.key,
             )
-        self._given[schema.collection] = key
-        return key
+        self._given[schema.collection] = last
+        return range(last - count + 1, last + 1)
 
     def _counted_key(self, schema: Schema) -> int:
         def read(table: Table) -> int:

@@ -72,7 +72,8 @@ def test_a_batch_is_told_document_by_document(db: PostgreSQLStorage) -> None:
 
 
 def test_a_watch_that_waits_is_woken_and_ended(db: PostgreSQLStorage, opened: Opened) -> None:
-    other, seen = opened(), []
+    other = opened()
+    seen: list[str] = []
     watch = db.watch(Order)
 
     def follow() -> None:
