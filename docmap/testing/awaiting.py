@@ -135,15 +135,33 @@ if hasattr(os, "register_at_fork"):
 
 
 def _each(stream: Any) -> Iterator[Any]:
-    """What an async iterator gives."""
-    end = object()
+    """What an async iterator gives: the first by itself, then more and more at a time."""
+    size, failure = 1, None
     try:
-        while (item := _loop.run(lambda: anext(stream, end))) is not end:
-            yield item
+        while failure is None:
+            items, failure = _loop.run(partial(_some, stream, size))
+            yield from items
+            size = min(2 * size, _AT_ONCE)
+        if not isinstance(failure, StopAsyncIteration):
+            raise failure
     finally:
         close = getattr(stream, "aclose", None)
         if close is not None:
             _loop.run(close)
+
+
+_AT_ONCE = 64
+
+
+async def _some(stream: Any, size: int) -> tuple[list[Any], Exception | None]:
+    """The next items, and what ended them: StopAsyncIteration, or an error."""
+    items: list[Any] = []
+    try:
+        while len(items) < size:
+            items.append(await anext(stream))
+    except Exception as error:  # noqa: BLE001 - raised when its turn comes
+        return items, error
+    return items, None
 
 
 # -- faces
