@@ -13,6 +13,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, Write
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID
+from docmap_backends._mongodb_sharding import shard_place
 from docmap_backends._mongodb_writes import MongoWriting, as_bytes
 
 
@@ -27,7 +28,10 @@ class MongoCopying(MongoWriting):
         documents = [
             self._document(schema, as_bytes(data), revision) for _, (data, revision) in records
         ]
-        requests = [ReplaceOne({ID: one[ID]}, one, upsert=True) for one in documents]
+        requests = [
+            ReplaceOne({ID: one[ID], **shard_place(schema, one)}, one, upsert=True)
+            for one in documents
+        ]
         if not requests:
             return
         try:

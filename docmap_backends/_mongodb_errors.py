@@ -56,6 +56,7 @@ _LABELS: Final = (
 )
 _DUPLICATE: Final = frozenset({11000, 11001, 12582})
 _VALIDATION: Final = 121
+_NO_INDEX: Final = 67
 
 _LATER: Final = "nothing was done: try again later"
 
@@ -133,6 +134,11 @@ def _of_code(
     if code == _VALIDATION:
         return StorageError(
             f"mongodb: the validator of the collection on {place} refuses the document"
+        )
+    if code == _NO_INDEX:
+        return StorageError(
+            f"mongodb: {place} cannot make this index: on a sharded collection a unique index "
+            "begins with the fields of the shard key"
         )
     return StorageError(f"mongodb: {place} failed with {_told(error)}")
 

@@ -24,8 +24,13 @@ from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_changes import Update, changing, is_operators, replacing, saving
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID, MARKS, REVISION
+from docmap_backends._mongodb_sharding import (
+    may_be_taken_elsewhere,
+    shard_command,
+    shard_place,
+)
 from docmap_backends._mongodb_updates import MongoUpdates
-from docmap_backends._mongodb_values import to_key
+from docmap_backends._mongodb_values import to_document, to_key
 
 _EXISTS: Final = 48
 
@@ -48,6 +53,9 @@ class MongoWriting(MongoUpdates):
             if getattr(error.__cause__, "code", None) != _EXISTS:
                 raise
             return False
+        if schema.shard_key is not None and self._client.abilities.sharded:
+            command = shard_command(schema, database.name, name)
+            self._run(lambda: self._client.native.admin.command(command))
         return True
 
     # -- single documents
@@ -58,7 +66,10 @@ class MongoWriting(MongoUpdates):
         document = self._document(schema, as_bytes(data), revision)
         self._run(
             lambda: collection.replace_one(
-                {ID: document[ID]}, document, upsert=True, session=self._session
+                {ID: document[ID], **shard_place(schema, document)},
+                document,
+                upsert=True,
+                session=self._session,
             ),
             writes="one",
         )
@@ -83,7 +94,9 @@ class MongoWriting(MongoUpdates):
         In a transaction any refusal ends it on the server.
         """
         inside, unique = self._session is not None, has_unique(schema)
-        if inside and write.expected == NEW and self._get(schema, write.key) is not None:
+        alone = self._client.abilities.sharded and may_be_taken_elsewhere(schema, write.key)
+        look = write.expected == NEW and (inside or alone)
+        if look and self._get(schema, write.key) is not None:
             raise taken(schema)
         if unique and (inside or not self.unique_indexes):
             self._check_unique(schema, write.key, write.data)
@@ -125,6 +138,8 @@ class MongoWriting(MongoUpdates):
         """Change the document if it still has the revision `before`; True if it had."""
         collection = self._collection(schema)
         place = {ID: to_key(schema, write.key), REVISION: matching(before)}
+        if schema.shard_key is not None and self._client.abilities.sharded:
+            place |= shard_place(schema, to_document(schema, write.data))
         change = collection.update_one if is_operators(update) else collection.replace_one
         marks = self._marks(schema, write.data)
         if marks is not None:
@@ -153,13 +168,21 @@ class MongoWriting(MongoUpdates):
     # -- many
 
     def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
-        if any(write.expected != NEW for write in writes) or not self._trusts_server(schema):
+        if any(write.expected != NEW for write in writes) or not self._trusts_server(
+            schema, writes
+        ):
             return super()._save_many(schema, writes)
         return self._insert_many(schema, writes)
 
-    def _trusts_server(self, schema: Schema) -> bool:
+    def _trusts_server(self, schema: Schema, writes: Sequence[Write]) -> bool:
         """True if the server may be asked to write what it may have to refuse."""
-        return self._session is None and (not has_unique(schema) or self.unique_indexes)
+        if self._session is not None:
+            return False
+        if self._client.abilities.sharded and any(
+            may_be_taken_elsewhere(schema, write.key) for write in writes
+        ):
+            return False
+        return not has_unique(schema) or self.unique_indexes
 
     def _insert_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         collection = self._collection(schema)
