@@ -135,6 +135,8 @@ class Connections:
                 if not first or not (unprepared or broken):
                     self.fail(error, sent_write=write)
                 first = False
+                if broken:
+                    self._pool.drop_idle()  # they went the same way, and may not know it yet
             finally:
                 self._pool.give(link)
 
@@ -244,6 +246,7 @@ class Connections:
                 self._pool.give(link)
                 if not again or not is_lost(error) or is_timeout(error):
                     self.fail(error)
+                self._pool.drop_idle()
             except BaseException:
                 self._pool.give(link)
                 raise

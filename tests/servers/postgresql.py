@@ -124,7 +124,7 @@ def _sign(data: Path, account: dict[str, Any]) -> None:
     """Make the cluster a certificate of its own for the name localhost."""
     openssl = program("openssl", "openssl", KIND)
     command = [openssl, "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost"]
-    files = ["-keyout", data / "server.key", "-out", data / "server.crt"]
+    files = ["-keyout", str(data / "server.key"), "-out", str(data / "server.crt")]
     subprocess.run([*command, *files], cwd="/", capture_output=True, check=True, **account)
     (data / "server.key").chmod(0o600)
 
