@@ -63,20 +63,30 @@ def _planned(
         return EnginePlan(
             ("(key)",) if only_key else (), not only_key, size, detail, statement=text
         )
+    declared = (index for one in (schema, *schema.relatives) for index in one.indexes)
+    return reduced(found, {index.name: index.label for index in declared}, size, text)
+
+
+def reduced(
+    found: Mapping[str, Any], labels: Mapping[str, str], size: int, text: str
+) -> EnginePlan:
+    """A plan of the server's as docmap tells it; `labels` are those of indexes by their names."""
     stages = list(_stages(found.get("queryPlanner", found)))
-    labels = {
-        index.name: index.label for one in (schema, *schema.relatives) for index in one.indexes
-    }
     used: dict[str, None] = {}
     for stage in stages:
         name = stage.get("indexName")
         if name is not None:
-            used["(key)" if name == "_id_" else labels.get(name, str(name))] = None
+            used["(key)" if name == "_id_" else _label(str(name), labels)] = None
         elif stage.get("stage") in _BY_KEY:
             used["(key)"] = None
     scan = any(stage.get("stage") == "COLLSCAN" for stage in stages)
     lines = tuple(dict.fromkeys(_line(stage, labels) for stage in stages))
     return EnginePlan(tuple(used), scan, size, lines, text)
+
+
+def _label(name: str, labels: Mapping[str, str]) -> str:
+    """What an index is called: that beside a unique one as this."""
+    return labels.get(name) or labels.get(name.rpartition("_")[0]) or name
 
 
 _BY_KEY: Final = frozenset({"IDHACK", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN"})
@@ -101,7 +111,7 @@ def _stages(plan: Any) -> Iterator[Mapping[str, Any]]:
 
 def _line(stage: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     name = stage.get("indexName")
-    told = "" if name is None else f" {labels.get(name, name)}"
+    told = "" if name is None else f" {_label(str(name), labels)}"
     back = " backwards" if stage.get("direction") == "backward" else ""
     return f"{stage['stage']}{told}{back}"
 

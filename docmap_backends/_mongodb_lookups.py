@@ -139,8 +139,15 @@ def _is_exact_item(codec: FieldCodec, item: Any) -> bool:
     return not is_number(item) or compares_exactly(codec.engine, item)
 
 
+def _is_value(held: Any) -> bool:
+    return type(held) in PLAIN or isinstance(held, (*_SCALARS, list, dict))
+
+
 def _equals_object(place: Place, value: dict[str, Any], codec: FieldCodec) -> Native:
     wanted = to_native(place.kind, value)
+    plain = type(wanted) is dict and all(map(_is_value, wanted.values()))
+    if len(value) == 1 and not plain:
+        raise ValueError("what only MongoDB has may be stored for it")
     # MongoDB's equality of objects depends on the order of their keys.
     if len(value) < 2 and all(_is_exact_item(codec, item) for item in value.values()):
         return place.native(place.having(**{"$eq": wanted}))
