@@ -17,16 +17,21 @@ from docmap.query.accumulators import of_total
 from docmap.query.aggregates import Grouping, Reading, Term
 from docmap.query.groups import Columns, Groups, Row, representative
 from docmap.schema.rewrite import reader
+from docmap.schema.schema import Schema
 from docmap.schema.wire import TEXT_READERS
 from docmap_backends._postgresql_places import (
     NUMERIC,
     SORTABLE,
+    TEXTUAL,
     Source,
     expressions,
     fits_form,
+    indexed,
     misfit,
     sortable,
 )
+from docmap_backends._postgresql_sql import any_row
+from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_text import weekday_of
 from docmap_backends._sql import SQL
 
@@ -42,54 +47,83 @@ class Aggregating(NamedTuple):
     """None where values are stored that the statement is not exact for."""
 
 
-class _Column(NamedTuple):
-    """One place: an expression that sorts as its values do, how it is read, what it leaves out."""
+class _Value(NamedTuple):
+    """The values of one place: an expression that sorts as they do, and how its text is read."""
 
     kind: str
-    json: str
-    value: str
     text: str
-    """NULL for null and missing."""
     odd: str
-    """A condition for a value that is not of the declared type; empty if there can be none."""
+    """A condition for a value that it is not exact for; empty if there can be none."""
     read: Read
 
 
-def grouped(grouping: Grouping, document: str, source: SQL) -> Aggregating | None:
-    """The form in which the server groups; None if a function has no exact one.
+class _Columns:
+    """What is read of each row, once, and under which name the functions take it."""
 
-    `source` is the FROM and WHERE clause, `document` the column of the documents.
-    """
-    if any(term.function not in _FUNCTIONS for term in grouping.terms):
-        return None
-    columns: dict[Reading, _Column] = {}
-    for reading in grouping.readings:
-        column = _column(reading, document)
-        if column is None:
-            return None
-        columns[reading] = column
-    keys = [columns[key.reading] for key in grouping.keys]
-    results = [
-        _result(term, columns[term.reading] if term.reading else None) for term in grouping.terms
-    ]
-    if any(result is None for result in results):
-        return None
-    return _summary(keys, [one for one in results if one is not None], columns.values(), source)
+    def __init__(self, schema: Schema, table: Table) -> None:
+        self._schema = schema
+        self._table = table
+        self._names: dict[str, str] = {}
 
+    def name(self, expression: str) -> str:
+        return self._names.setdefault(expression, f"x{len(self._names)}")
 
-def _column(reading: Reading, document: str) -> _Column | None:
-    kind = reading.type.kind
-    if reading.path.each or kind not in SORTABLE:
-        return None
-    json, text = expressions(reading.path, Source(document))
-    if reading.part is not None:
-        part = _part(reading.part, kind, text)
-        return _Column("int", part, part, part, "", int)
-    odd = misfit(kind, json, text)
-    if kind == "float":  # of equal numbers the int is shown
-        number = f"jsonb_typeof({json})='number' AND scale(({json})::numeric)=0"
-        odd = f"({odd} OR (CASE WHEN {number} THEN TRUE ELSE FALSE END))"
-    return _Column(kind, json, sortable(kind, json, text), text, odd, _reading_of(kind))
+    def source(self, found: SQL) -> SQL:
+        """The rows; without OFFSET the server would work each value out once for each use of it."""
+        selected = ", ".join(f"{text} AS {name}" for text, name in self._names.items())
+        text = f"(SELECT {selected} FROM {self._table.name}{found.text} OFFSET 0) r"
+        return SQL(text, found.parameters)
+
+    def given(self, reading: Reading) -> str:
+        """NULL for null and missing."""
+        return self.value(reading).text if reading.part else self.name(self._at(reading)[1])
+
+    def number(self, reading: Reading) -> _Value:
+        """The number as it is added up: a float as the decimal that it is written as."""
+        if reading.kind != "float":
+            return self.value(reading)
+        return _Value("float", self.name(sortable("int", *self._at(reading))), "", _decimal)
+
+    def value(self, reading: Reading) -> _Value:
+        """The value as it sorts and as it groups."""
+        kind, (json, text) = reading.type.kind, self._at(reading)
+        if reading.part is not None:
+            return _Value("int", self.name(_part(reading.part, kind, text)), "", int)
+        if kind in TEXTUAL:
+            name = self.name(text)
+            odd = self._known(reading) or self._odd_text(kind, name, json)
+            return _Value(kind, f'({name} COLLATE "C")', odd, _reading_of(kind))
+        name = self.name(sortable(kind, json, text))
+        odd = self._known(reading) if kind != "float" else ""
+        if not odd:
+            given = self.name(text)
+            odd = f"{name} IS NULL AND {given} IS NOT NULL"
+            if kind == "float":  # of equal numbers the int is shown
+                odd = f"({odd} OR strpos({given},'.')=0)"
+            elif kind == "int":
+                odd = f"({odd} OR scale({name})>0)"
+            elif kind in {"decimal", "bigint"}:
+                odd = f"({odd} OR {self._type(json)}='number')"
+        return _Value(kind, name, odd, _reading_of(kind))
+
+    def _known(self, reading: Reading) -> str:
+        """Where an index holds the values of other types, whether there are any."""
+        kind = reading.type.kind
+        if (reading.path.segments, kind) not in indexed(self._schema):
+            return ""
+        return any_row(f"{self._table.name} WHERE {misfit(kind, *self._at(reading))}")
+
+    def _odd_text(self, kind: str, name: str, json: str) -> str:
+        type_of = self._type(json)
+        if kind == "str":
+            return f"{type_of} NOT IN ('string','null')"
+        return f"{name} IS NOT NULL AND NOT ({type_of}='string' AND {fits_form(kind, name)})"
+
+    def _type(self, json: str) -> str:
+        return self.name(f"jsonb_typeof({json})")
+
+    def _at(self, reading: Reading) -> tuple[str, str]:
+        return expressions(reading.path, Source(self._table.doc))
 
 
 _PARTS: Final = {"year": (1, 4), "month": (6, 2), "day": (9, 2), "hour": (12, 2)}
@@ -106,6 +140,10 @@ def _part(name: str, kind: str, text: str) -> str:
     return f"(CASE WHEN {fits_form(kind, text)} THEN {value} END)"
 
 
+def _decimal(text: bytes) -> Decimal:
+    return Decimal(text.decode())
+
+
 def _reading_of(kind: str) -> Read:
     """What reads the server's text of a sortable value."""
     if kind == "bool":
@@ -115,7 +153,7 @@ def _reading_of(kind: str) -> Read:
     if kind in {"int", "bigint"}:
         return int
     if kind == "decimal":
-        return lambda text: Decimal(text.decode())
+        return _decimal
     read = TEXT_READERS.get(kind)
     if kind == "timedelta" and read is not None:
         return lambda text: read(int(text))
@@ -126,62 +164,89 @@ def _reading_of(kind: str) -> Read:
 
 
 class _Result(NamedTuple):
-    """The expressions of one result, and how it is made of their texts."""
+    """The expressions of one result, how it is made of their texts, what it is not exact for."""
 
     expressions: tuple[str, ...]
     read: Callable[..., Any]
+    odd: str = ""
 
 
 _FUNCTIONS: Final = frozenset({"count", "min", "max", "sum", "avg"})
 
 
-def _result(term: Term, of: _Column | None) -> _Result | None:
+def grouped(grouping: Grouping, schema: Schema, table: Table, found: SQL) -> Aggregating | None:
+    """The form in which the server groups; None if a function has no exact one.
+
+    `found` is the WHERE clause.
+    """
+    if any(term.function not in _FUNCTIONS for term in grouping.terms):
+        return None
+    if any(one.path.each or one.type.kind not in SORTABLE for one in grouping.readings):
+        return None
+    columns = _Columns(schema, table)
+    keys = [columns.value(key.reading) for key in grouping.keys]
+    results = [_result(term, columns) for term in grouping.terms]
+    if any(result is None for result in results):
+        return None
+    return _summary(keys, [one for one in results if one is not None], columns, found)
+
+
+def _result(term: Term, columns: _Columns) -> _Result | None:
     """The form of a function; None if it has none that is exact."""
-    if of is None:
+    reading = term.reading
+    if reading is None:
         return _Result(("count(*)",), int)
-    match term.function:
-        case "count" if term.distinct:
-            return _Result((f"count(DISTINCT {of.value})",), int)
-        case "count":
-            return _Result((f"count({of.text})",), int)
-        case "min" | "max" if of.kind != "bool":
-            return _Result(
-                (f"{term.function}({of.value})",), lambda text: representative(_of(of, text))
-            )
-        case "sum" | "avg" if of.kind in NUMERIC:
-            # Floats are added as the decimals that they are written as.
-            number = sortable("int", of.json, of.text) if of.kind == "float" else of.value
-            return _Result((f"sum({number})", f"count({number})"), _adding(term, of))
-    return None
+    if term.function == "count" and not term.distinct:
+        return _Result((f"count({columns.given(reading)})",), int)
+    if term.function in {"sum", "avg"}:
+        if reading.kind not in NUMERIC:
+            return None
+        number = columns.number(reading)
+        return _Result(_adding(term, number.text), _added(term), number.odd)
+    of = columns.value(reading)
+    if term.function == "count":
+        return _Result((f"count(DISTINCT {of.text})",), int, of.odd)
+    if of.kind == "bool":
+        return None
+    return _Result(
+        (f"{term.function}({of.text})",), lambda text: representative(_of(of, text)), of.odd
+    )
 
 
-def _of(column: _Column, text: bytes | None) -> Any:
-    return None if text is None else column.read(text)
+def _of(value: _Value, text: bytes | None) -> Any:
+    return None if text is None else value.read(text)
 
 
-def _adding(term: Term, of: _Column) -> Callable[[bytes | None, bytes | None], Any]:
-    whole = of.kind in {"int", "bigint", "timedelta"}
+def _adding(term: Term, number: str) -> tuple[str, ...]:
+    return (f"sum({number})", f"count({number})") if term.function == "avg" else (f"sum({number})",)
 
-    def result(total: bytes | None, count: bytes | None) -> Any:
-        text = b"0" if total is None else total
-        return of_total(term, int(text) if whole else Decimal(text.decode()), int(count or 0))
+
+def _added(term: Term) -> Callable[..., Any]:
+    whole = term.reading is not None and term.reading.kind in {"int", "bigint", "timedelta"}
+
+    def result(total: bytes | None, count: bytes | None = b"1") -> Any:
+        if total is None:
+            return of_total(term, 0, 0)
+        return of_total(term, int(total) if whole else _decimal(total), int(count or 0))
 
     return result
 
 
 def _summary(
-    keys: Sequence[_Column], results: Sequence[_Result], columns: Iterable[_Column], source: SQL
+    keys: Sequence[_Value], results: Sequence[_Result], columns: _Columns, found: SQL
 ) -> Aggregating:
-    odd = list(dict.fromkeys(column.odd for column in columns if column.odd))
+    asked = [*(key.odd for key in keys), *(result.odd for result in results)]
+    odd = list(dict.fromkeys(filter(None, asked)))
     flag = f"coalesce(bool_or({' OR '.join(odd)}),FALSE)" if odd else "FALSE"
-    selected = [key.value for key in keys]
+    selected = [key.text for key in keys]
     selected += [expression for result in results for expression in result.expressions]
-    text = f"SELECT {', '.join([*selected, flag])} {source.text}"
+    source = columns.source(found)
+    text = f"SELECT {', '.join([*selected, flag])} FROM {source.text}"
     if keys:
         text += f" GROUP BY {', '.join(map(str, range(1, len(keys) + 1)))}"
 
     def groups(batches: Batches) -> list[Row] | None:
-        found: list[Row] = []
+        rows: list[Row] = []
         for row in (row for batch in batches for row in batch):
             if row[-1] == b"t":
                 return None
@@ -191,8 +256,8 @@ def _summary(
                 width = len(result.expressions)
                 values.append(result.read(*row[place : place + width]))
                 place += width
-            found.append(tuple(values))
-        return found
+            rows.append(tuple(values))
+        return rows
 
     return Aggregating(SQL(text, source.parameters), groups)
 

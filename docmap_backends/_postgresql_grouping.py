@@ -31,7 +31,7 @@ class PostgreSQLGrouping(PostgreSQLQueries):
     ) -> Aggregating | None:
         found = where(asked.condition)
         source = SQL(f"FROM {table.name}{found.text}", found.parameters)
-        summed = grouped(asked.grouping, table.doc, source)
+        summed = grouped(asked.grouping, schema, table, found)
         if summed is not None:
             return summed
         query = NativeQuery(asked.condition, asked.order)

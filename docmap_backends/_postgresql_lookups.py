@@ -110,7 +110,7 @@ def _text_comparison(place: Place, sign: str, value: str) -> SQL:
     equal = sign == "="
     if place.indexed:
         compared = f"{place.sortable}{sign}%s"
-        asked = "" if equal or kind not in FORMS else fits_form(kind, place.text)
+        asked = "" if equal or kind not in FORMS else place.all_of_kind(fits_form(kind, place.text))
     else:
         compared = f'({place.text} COLLATE "C"){sign}%s'
         asked = "" if equal and not _could_be_json(value) else of_kind(place)

@@ -35,7 +35,7 @@ from docmap_backends._postgresql_places import (
     sortable,
 )
 from docmap_backends._postgresql_records import PostgreSQLRecords
-from docmap_backends._postgresql_sql import where
+from docmap_backends._postgresql_sql import any_row, where
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_text import dialect
 from docmap_backends._sql import SQL
@@ -54,6 +54,11 @@ class PostgreSQLQueries(PostgreSQLRecords):
         """The column that holds the documents, quoted."""
         table = self._table(schema)
         return "doc" if table is None else table.doc
+
+    def table_name(self, schema: Schema) -> str:
+        """The table of the documents, quoted; empty if there is none yet."""
+        table = self._table(schema)
+        return "" if table is None else table.name
 
     def key_column(self, schema: Schema, path: Path) -> str:
         """The column of the keys, if the path is that of the key in every document."""
@@ -142,10 +147,10 @@ class PostgreSQLQueries(PostgreSQLRecords):
             odd = misfit(term.type.kind, *expressions(term.path, Source(table.doc)))
             if (term.path.segments, term.type.kind) in indexed(schema):
                 # An index of none but these says at once that there are none.
-                tests.append(_any_row(f"{table.name} WHERE {odd}"))
+                tests.append(any_row(f"{table.name} WHERE {odd}"))
                 continue
             narrowed = f"{found.text} AND {odd}" if found.text else f" WHERE {odd}"
-            tests.append(_any_row(f"{table.name}{narrowed}"))
+            tests.append(any_row(f"{table.name}{narrowed}"))
             values += found.parameters
         return SQL(f"({' OR '.join(tests)})" if tests else "FALSE", tuple(values))
 
@@ -227,11 +232,6 @@ def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: boo
     if flag is not None:
         columns, values = f"{columns}, {flag.text}", (*flag.parameters, *values)
     return SQL(f"SELECT {columns} FROM {table.name}{found.text}", values)
-
-
-def _any_row(source: str) -> str:
-    """True if a source has a row. For EXISTS the server would hope to meet one early in a scan."""
-    return f"(SELECT count(*)>0 FROM {source})"
 
 
 def _sliced(statement: SQL, query: NativeQuery) -> SQL:

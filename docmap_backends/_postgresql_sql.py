@@ -67,3 +67,8 @@ def likely(condition: str) -> str:
     inequality for false in one of them.
     """
     return f"(CASE WHEN {condition} THEN 1 ELSE 0 END)<>0"
+
+
+def any_row(source: str) -> str:
+    """True if a source has a row. For EXISTS the server would hope to meet one early in a scan."""
+    return f"(SELECT count(*)>0 FROM {source})"

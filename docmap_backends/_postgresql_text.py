@@ -172,7 +172,7 @@ def year(path: Path, value: int, codec: FieldCodec) -> Native:
         return Native(FALSE)
     entry = place.sortable if place.indexed else _plain(place)
     return exactly(
-        f"({entry}>=%s AND {entry}<%s AND {likely(of_kind(place))})",
+        f"({entry}>=%s AND {entry}<%s AND {likely(place.all_of_kind(of_kind(place)))})",
         f"{value:04d}-",
         f"{value:04d}.",
     )
