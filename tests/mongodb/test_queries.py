@@ -134,10 +134,10 @@ def test_a_server_that_rounds_gets_wider_filters(things: BaseStorageAdapter) -> 
     schema = schema_of(Thing)
     condition = bind(Q(price=Decimal("1.5")).node, schema.names)
     with able():
-        exact = make(things, Request(schema, condition))  # type: ignore[arg-type]
+        exact = make(things, Request(schema, condition))
     assert exact.residual is None
     if not things.exact_numbers:  # type: ignore[attr-defined]
-        wider = make(things, Request(schema, condition))  # type: ignore[arg-type]
+        wider = make(things, Request(schema, condition))
         assert wider.residual is not None
         assert wider.native.condition is not None
 
@@ -163,7 +163,7 @@ def test_a_value_is_never_an_operator(things: BaseStorageAdapter, payload: Any) 
 
 def test_lists_of_others_are_not_walked_into(things: BaseStorageAdapter) -> None:
     Thing(id="a", status="x", count=5, inner=Inner(city="X")).save(things)
-    others = [
+    others: list[dict[str, Any]] = [
         {"id": "b", "status": ["x"], "count": [5, 6], "inner": [{"city": "X"}]},
         {"id": "c", "status": {"x": "x"}, "count": 5.0, "inner": "X"},
     ]
