@@ -11,8 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from docmap.schema.schema import Schema
-from docmap_backends._mongodb_queries import field_name
 from docmap_backends._mongodb_names import ID
+from docmap_backends._mongodb_queries import field_name
 
 _MADE: Final = frozenset({"uuid", "objectid"})
 _TEXT_LENGTH: Final = 36  # of a UUID as text

@@ -14,9 +14,8 @@ from docmap_backends._postgresql_changes import is_watched
 from docmap_backends._postgresql_counting import counted
 from docmap_backends._postgresql_indexes import drop_statements
 from docmap_backends._postgresql_json import storable
-from docmap_backends._postgresql_keys import key_text
 from docmap_backends._postgresql_tables import Table
-from docmap_backends._postgresql_writes import PostgreSQLWriting
+from docmap_backends._postgresql_writes import PostgreSQLWriting, replacing
 
 _ROWS: Final = 200
 
@@ -55,11 +54,11 @@ class PostgreSQLCopying(PostgreSQLWriting):
     ) -> None:
         values: list[Any] = []
         for write, revision in writes:
-            values += (key_text(schema, write.key), revision, storable(write.data))
+            values += (table.key_text(schema, write.key), revision, storable(write.data))
         rows = ",".join(["(%s,%s,%s)"] * len(writes))
         self._connections.changed(
-            f"INSERT INTO {table.name}(key, rev, doc) VALUES {rows} ON CONFLICT (key) "
-            "DO UPDATE SET rev = excluded.rev, doc = excluded.doc",
+            f"INSERT INTO {table.name}({table.columns}) VALUES {rows} "
+            f"ON CONFLICT ({table.key}) DO UPDATE SET {replacing(table)}",
             values,
         )
 

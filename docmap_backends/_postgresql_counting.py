@@ -24,6 +24,13 @@ _HIGHEST: Final = (
 )
 
 
+def _highest(table: Table) -> str:
+    """The highest int among the keys, as an expression."""
+    if table.kind == "bigint":
+        return f"(SELECT max({table.key}) FROM {table.name})"
+    return _HIGHEST.format(table=table.name) if table.place is None else "0"
+
+
 class PostgreSQLCounting(PostgreSQLIndexing):
     """What makes tables, and counts."""
 
@@ -55,7 +62,9 @@ class PostgreSQLCounting(PostgreSQLIndexing):
     def _storing(self, schema: Schema, store: Callable[[Table], T]) -> T:
         """What `store` gives of the collection's table, which is made if it is not there."""
         with in_time(self):
-            table = self._table(schema) or self._adopt(schema)
+            table = self._table(schema)
+            if table is None or not table.adopted:
+                table = self._adopt(schema)
             try:
                 return store(table)
             except pg.UndefinedTable as error:
@@ -69,7 +78,7 @@ class PostgreSQLCounting(PostgreSQLIndexing):
 
     def _next_keys(self, schema: Schema, count: int) -> Sequence[int]:
         def add(table: Table) -> int | None:
-            highest = f"greatest(last_key, {_HIGHEST.format(table=table.name)})"
+            highest = f"greatest(last_key, {_highest(table)})"
             rows = self._connections.written(
                 f"UPDATE docmap_collections SET last_key = {highest} + %s "
                 f"WHERE name = %s AND {highest} <= {INT_MAX} - %s::bigint RETURNING last_key",
@@ -89,7 +98,7 @@ class PostgreSQLCounting(PostgreSQLIndexing):
 
     def _counted_key(self, schema: Schema) -> int:
         def read(table: Table) -> int:
-            highest = _HIGHEST.format(table=table.name)
+            highest = _highest(table)
             rows = self._connections.rows(
                 f"SELECT greatest(last_key, {highest}) FROM docmap_collections WHERE name = %s",
                 (schema.collection,),

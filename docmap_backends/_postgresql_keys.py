@@ -39,6 +39,23 @@ def key_text(schema: Schema, key: Any) -> bytes:
     return column_key(schema.stored_key(key)).encode()
 
 
+def plain_key(stored: str | int | bytes, kind: str) -> bytes | None:
+    """A key in a column of another program, of the type `kind`; None if it cannot stand there.
+
+    >>> plain_key(5, "bigint"), plain_key("a", "bigint"), plain_key("a", "text")
+    (b'5', None, b'a')
+    """
+    if kind == "bigint":
+        return str(stored).encode() if isinstance(stored, int) else None
+    if kind == "text":
+        return stored.encode() if isinstance(stored, str) else None
+    try:
+        text = stored[1:].hex() if isinstance(stored, bytes) else str(stored)
+        return str(UUID(text)).encode()
+    except ValueError:
+        return None
+
+
 def wire_key(column: str) -> Any:
     r"""The key in JSON's form again, as a document holds it.
 

@@ -12,7 +12,6 @@ from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
 from docmap.storage.deadlines import in_time
 from docmap_backends._postgresql_connections import Connections, Row
-from docmap_backends._postgresql_keys import key_text
 from docmap_backends._postgresql_tables import Catalogue, Table
 from docmap_backends._sql import SQL
 
@@ -82,11 +81,10 @@ class PostgreSQLRecords(BaseStorageAdapter):
     # -- records
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
-        values = (key_text(schema, key),)
-
         def read(table: Table) -> list[Row]:
             return self._connections.rows(
-                f"SELECT doc, rev FROM {table.name} WHERE key = %s", values
+                f"SELECT {table.doc}, {table.rev} FROM {table.name} WHERE {table.key} = %s",
+                (table.key_text(schema, key),),
             )
 
         nothing: list[Row] = []
@@ -94,24 +92,26 @@ class PostgreSQLRecords(BaseStorageAdapter):
         return record_of(rows[0]) if rows else None
 
     def _get_many(self, schema: Schema, keys: Sequence[Any]) -> dict[Any, Record]:
-        wanted = {key_text(schema, key): key for key in keys}
-        texts = list(wanted)
         found: dict[Any, Record] = {}
-        nothing: list[Row] = []
-        for start in range(0, len(texts), _KEYS):
-            part = texts[start : start + _KEYS]
 
-            def read(table: Table, part: list[bytes] = part) -> list[Row]:
-                return self._connections.rows(
-                    f"SELECT doc, rev, key FROM {table.name} WHERE key = ANY(%s::text[])", (part,)
+        def read(table: Table) -> None:
+            wanted = {table.key_text(schema, key): key for key in keys}
+            texts = list(wanted)
+            for start in range(0, len(texts), _KEYS):
+                rows = self._connections.rows(
+                    f"SELECT {table.doc}, {table.rev}, {table.key} FROM {table.name} "
+                    f"WHERE {table.key} = ANY(%s::{table.kind}[])",
+                    (texts[start : start + _KEYS],),
                 )
+                found.update((wanted[row[2]], record_of(row)) for row in rows)
 
-            for row in self._reading(schema, read, nothing):
-                found[wanted[row[2] or b""]] = record_of(row)
+        self._reading(schema, read, None)
         return found
 
     def _scan(self, schema: Schema) -> Iterator[Record]:
-        return self._streamed(schema, lambda table: SQL(f"SELECT doc, rev FROM {table.name}"))
+        return self._streamed(
+            schema, lambda table: SQL(f"SELECT {table.doc}, {table.rev} FROM {table.name}")
+        )
 
     def _streamed(self, schema: Schema, statement: Callable[[Table], SQL]) -> Iterator[Record]:
         """The records of a statement that selects doc and rev, as they were when it began."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Final
+from typing import Any, Final
 
 from psycopg import errors as pg
 
@@ -21,6 +21,8 @@ from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
+from docmap_backends._postgresql_foreign import Place, found_place, with_revisions
+from docmap_backends._postgresql_keys import key_text, plain_key
 from docmap_backends._sql import quoted, text_literal
 
 FORMAT: Final = 1
@@ -29,7 +31,7 @@ _LOCK: Final = 0x646D6170  # "dmap": who makes or removes tables holds it
 _CATALOGUE: Final = (
     """CREATE TABLE IF NOT EXISTS docmap_collections(
     name text COLLATE "C" PRIMARY KEY, key_name text NOT NULL,
-    last_key bigint NOT NULL DEFAULT 0)""",
+    last_key bigint NOT NULL DEFAULT 0, place text)""",
     """CREATE TABLE IF NOT EXISTS docmap_indexes(
     name text COLLATE "C" PRIMARY KEY, collection text COLLATE "C" NOT NULL,
     definition text NOT NULL)""",
@@ -56,27 +58,65 @@ class Table:
     """The name under which every document holds its key; empty if classes differ in it."""
     indexes: frozenset[str] = frozenset()
     """The names of docmap's indexes on it."""
+    place: Place | None = None
+    """Where it is, if another program made it."""
+    adopted: bool = True
+    """It is in the catalogue."""
 
-    key: ClassVar[str] = "key"
-    rev: ClassVar[str] = "rev"
-    doc: ClassVar[str] = "doc"
+    @cached_property
+    def key(self) -> str:
+        """The column of the keys, quoted."""
+        return "key" if self.place is None else quoted(self.place.key)
+
+    @cached_property
+    def rev(self) -> str:
+        """The column of the revisions, quoted; a number where there is none yet."""
+        if self.place is None:
+            return "rev"
+        return quoted(self.place.rev) if self.place.rev else "0"
+
+    @cached_property
+    def doc(self) -> str:
+        """The column of the documents, quoted."""
+        return "doc" if self.place is None else quoted(self.place.doc)
+
+    @cached_property
+    def columns(self) -> str:
+        """Key, revision and document, as a statement names them that writes."""
+        return f"{self.key}, {self.rev}, {self.doc}"
+
+    @property
+    def kind(self) -> str:
+        """The type of the keys: `text`, `uuid` or `bigint`."""
+        return "text" if self.place is None else self.place.kind
 
     @cached_property
     def name(self) -> str:
         """The table's name, quoted."""
-        return quoted(table_name(self.collection))
+        return quoted(table_name(self.collection)) if self.place is None else self.place.name
+
+    def key_text(self, schema: Schema, key: Any) -> bytes | None:
+        """What the table has for a logical key; None if it cannot have it."""
+        if self.place is None:
+            return key_text(schema, key)
+        return plain_key(schema.stored_key(key), self.place.kind)
 
     def fits(self, schema: Schema) -> bool:
         """True if nothing is left to make for the class."""
         named = self.key_name in {"", schema.key_field.stored}
-        return named and all(index.name in self.indexes for index in schema.indexes)
+        return (
+            self.adopted and named and all(index.name in self.indexes for index in schema.indexes)
+        )
 
 
 class Catalogue:
     """The tables as they were last read, by collection; shared by the threads of a storage."""
 
-    def __init__(self, connections: Connections, schema: str = "") -> None:
+    def __init__(
+        self, connections: Connections, schema: str = "", places: Mapping[str, Place] | None = None
+    ) -> None:
         self._connections = connections
+        self._places = places or {}
         self._schema = schema
         self._tables: dict[str, Table] = {}
         self._made = False
@@ -92,19 +132,23 @@ class Catalogue:
 
     def current(self, collection: str) -> Table | None:
         """The same as the database has it now."""
-        if not self.exists():
-            return None
         tables = self._tables
-        rows = self._connections.rows(
-            "SELECT c.key_name, (SELECT string_agg(i.name, ' ') FROM docmap_indexes i "
-            "WHERE i.collection = c.name) FROM docmap_collections c WHERE c.name = %s",
-            (collection,),
-        )
-        if not rows:
+        rows = []
+        if self.exists():
+            rows = self._connections.rows(
+                "SELECT c.key_name, c.place, (SELECT string_agg(i.name, ' ') FROM docmap_indexes i "
+                "WHERE i.collection = c.name) FROM docmap_collections c WHERE c.name = %s",
+                (collection,),
+            )
+        if rows:
+            key_name, place, indexes = ((one or b"").decode() for one in rows[0])
+            names = frozenset(indexes.split())
+            found = Table(collection, key_name, names, Place.of(place) if place else None)
+        elif collection in self._places:
+            there = found_place(self._connections, collection, self._places[collection])
+            found = Table(collection, "", place=there, adopted=False)
+        else:
             return None
-        key_name, indexes = rows[0]
-        names = frozenset((indexes or b"").decode().split())
-        found = Table(collection, (key_name or b"").decode(), names)
         tables[collection] = found
         return found
 
@@ -121,9 +165,9 @@ class Catalogue:
     def names(self) -> list[str]:
         """The names of all collections."""
         if not self.exists():
-            return []
+            return list(self._places)
         rows = self._connections.rows("SELECT name FROM docmap_collections")
-        return [name.decode() for (name,) in rows if name is not None]
+        return list({*self._places, *(name.decode() for (name,) in rows if name is not None)})
 
     def definitions(self, schema: Schema) -> dict[str, IndexDefinition]:
         """The indexes of a collection that exist or are declared, by name."""
@@ -157,6 +201,8 @@ class Catalogue:
         table = self.current(schema.collection)
         if table is None:
             return self._create(schema)
+        if table.place is not None and not table.adopted:
+            return self._take_over(table, table.place)
         if table.key_name not in {"", schema.key_field.stored}:
             self._connections.written(
                 "UPDATE docmap_collections SET key_name = '' WHERE name = %s", (schema.collection,)
@@ -180,6 +226,16 @@ class Catalogue:
         )
         return table
 
+    def _take_over(self, table: Table, place: Place) -> Table:
+        """Note a table of another program, which has revisions from now on."""
+        place = with_revisions(self._connections, place)
+        self._connections.written(
+            "INSERT INTO docmap_collections(name, key_name, place) VALUES(%s, '', %s)",
+            (table.collection, place.text),
+        )
+        self._tables.pop(table.collection, None)
+        return Table(table.collection, "", place=place)
+
     def remember(self, collection: str, definition: IndexDefinition) -> None:
         """Write down what an index is over, once it is made."""
         text = json.dumps([definition.fields, definition.kinds, definition.unique])
@@ -199,7 +255,10 @@ class Catalogue:
             named = text_literal(collection).replace("%", "%%")
             self._connections.script(
                 [
-                    f"DROP TABLE IF EXISTS {table.name} CASCADE",
+                    # What another program made is emptied; it is not ours to remove.
+                    f"DROP TABLE IF EXISTS {table.name} CASCADE"
+                    if table.place is None
+                    else f"DELETE FROM {table.name}",
                     *(one for name in sorted(table.indexes) for one in others(name)),
                     f"DELETE FROM docmap_indexes WHERE collection = {named}",
                     f"DELETE FROM docmap_collections WHERE name = {named}",

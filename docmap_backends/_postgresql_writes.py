@@ -15,7 +15,6 @@ from docmap.schema.schema import Schema
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, not_unique, stale, taken
 from docmap_backends._postgresql_counting import PostgreSQLCounting, counted
 from docmap_backends._postgresql_json import storable
-from docmap_backends._postgresql_keys import key_text
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_unknown import only_known
 from docmap_backends._sql_causes import first_cause, taken_index
@@ -36,21 +35,20 @@ class PostgreSQLWriting(PostgreSQLCounting):
 
     def _put(self, schema: Schema, key: Any, record: Record) -> None:
         data = record[0] if isinstance(record[0], bytes) else record[0].encode()
-        values = (key_text(schema, key), record[1], storable(data))
         self._storing(
             schema,
             lambda table: self._connections.changed(
-                f"INSERT INTO {table.name}(key, rev, doc) VALUES(%s, %s, %s) ON CONFLICT (key) "
-                "DO UPDATE SET rev = excluded.rev, doc = excluded.doc",
-                values,
+                f"INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s) "
+                f"ON CONFLICT ({table.key}) DO UPDATE SET {replacing(table)}",
+                (table.key_text(schema, key), record[1], storable(data)),
             ),
         )
 
     def _remove(self, schema: Schema, key: Any) -> bool:
-        values = (key_text(schema, key),)
-
         def remove(table: Table) -> int:
-            return self._connections.changed(f"DELETE FROM {table.name} WHERE key = %s", values)
+            return self._connections.changed(
+                f"DELETE FROM {table.name} WHERE {table.key} = %s", (table.key_text(schema, key),)
+            )
 
         return self._reading(schema, remove, 0) > 0
 
@@ -69,7 +67,7 @@ class PostgreSQLWriting(PostgreSQLCounting):
             raise self._refused(schema, write, error) from error
 
     def _store(self, table: Table, schema: Schema, write: Write) -> int:
-        key, data = key_text(schema, write.key), storable(write.data)
+        key, data = table.key_text(schema, write.key), storable(write.data)
         for _ in range(_TRIES):
             revision = self._at_once(table, schema, write, key, data)
             if revision is not None:
@@ -80,44 +78,47 @@ class PostgreSQLWriting(PostgreSQLCounting):
         raise stale(schema, deleted=False)  # others change it faster than it can be read
 
     def _at_once(
-        self, table: Table, schema: Schema, write: Write, key: bytes, data: bytes
+        self, table: Table, schema: Schema, write: Write, key: bytes | None, data: bytes
     ) -> int | None:
         """Store a document in one statement; None if that found something else than it expects."""
         if write.expected == NEW:
             return self._insert(table, schema, write, (key, data), " ON CONFLICT DO NOTHING")
-        known = only_known(schema, f"{table.name}.doc")
+        known = only_known(schema, f"{table.name}.{table.doc}")
         if known is None:
             return None
         guard = f" AND {known}" if known else ""
         if write.expected != ANY:
             done = self._connections.changed(
-                f"UPDATE {table.name} SET doc = %s, rev = rev + 1 "
-                f"WHERE key = %s AND rev = %s{guard}",
+                f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = {table.rev} + 1 "
+                f"WHERE {table.key} = %s AND {table.rev} = %s{guard}",
                 (data, key, write.expected),
             )
             return write.expected + 1 if done else None
         text, more = counted(schema, (write.key,), self._given)
         rows = self._connections.written(
-            f"{text}INSERT INTO {table.name}(key, rev, doc) VALUES(%s, %s, %s) "
-            "ON CONFLICT (key) DO UPDATE SET doc = excluded.doc, "
-            f"rev = {table.name}.rev + 1{' WHERE ' + known if known else ''} RETURNING rev",
+            f"{text}INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s) "
+            f"ON CONFLICT ({table.key}) DO UPDATE SET {table.doc} = excluded.{table.doc}, "
+            f"{table.rev} = {table.name}.{table.rev} + 1"
+            f"{' WHERE ' + known if known else ''} RETURNING {table.rev}",
             (*more, key, self._revisions.getrandbits(48), data),
         )
         return int(rows[0][0] or 0) if rows else None
 
     def _insert(
-        self, table: Table, schema: Schema, write: Write, row: tuple[bytes, bytes], end: str
+        self, table: Table, schema: Schema, write: Write, row: tuple[bytes | None, bytes], end: str
     ) -> int | None:
         key, data = row
         revision = self._revisions.getrandbits(48)
         text, more = counted(schema, (write.key,), self._given)
         done = self._connections.changed(
-            f"{text}INSERT INTO {table.name}(key, rev, doc) VALUES(%s, %s, %s){end}",
+            f"{text}INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s){end}",
             (*more, key, revision, data),
         )
         return revision if done else None
 
-    def _after_reading(self, table: Table, schema: Schema, write: Write, key: bytes) -> int | None:
+    def _after_reading(
+        self, table: Table, schema: Schema, write: Write, key: bytes | None
+    ) -> int | None:
         """Store a document over what is there, or say why not; None if it has changed meanwhile."""
         stored = self._get(schema, write.key)
         if stored is None and write.expected in {NEW, ANY}:
@@ -130,7 +131,8 @@ class PostgreSQLWriting(PostgreSQLCounting):
         revision = self.checked_revision(schema, write, stored)
         data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
         done = self._connections.changed(
-            f"UPDATE {table.name} SET doc = %s, rev = %s WHERE key = %s AND rev = %s",
+            f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = %s "
+            f"WHERE {table.key} = %s AND {table.rev} = %s",
             (storable(data), revision, key, revision - 1),
         )
         return revision if done else None
@@ -227,11 +229,11 @@ class PostgreSQLWriting(PostgreSQLCounting):
         random_bits = self._revisions.getrandbits
         revisions = [random_bits(48) for _ in writes]
         rows = [(write.key, write.data, rev) for write, rev in zip(writes, revisions, strict=True)]
-        blocks = list(_blocks(schema, rows))
         count, more = counted(schema, [write.key for write in writes], None)
 
         def store(table: Table) -> None:
-            copy = f"COPY {table.name}(key, rev, doc) FROM STDIN"
+            copy = f"COPY {table.name}({table.columns}) FROM STDIN"
+            blocks = _blocks(table, schema, rows)
             if not count and not self._connections.in_transaction:
                 self._connections.copy_in(copy, blocks)
                 return
@@ -261,7 +263,7 @@ class PostgreSQLWriting(PostgreSQLCounting):
                         found = self._replaced(table, schema, part)
                 except psycopg.IntegrityError:
                     found = self._replaced_each(table, schema, part, done)
-                changed += [write for write in part if key_text(schema, write.key) not in found]
+                changed += [one for one in part if table.key_text(schema, one.key) not in found]
                 done += len(found)
             return changed
 
@@ -271,12 +273,12 @@ class PostgreSQLWriting(PostgreSQLCounting):
         """Replace documents that have the revision expected; the keys of those."""
         values: list[Any] = []
         for write in writes:
-            values += (key_text(schema, write.key), write.expected, storable(write.data))
-        rows = ",".join(["(%s,%s::bigint,%s::jsonb)"] * len(writes))
+            values += (table.key_text(schema, write.key), write.expected, storable(write.data))
+        rows = ",".join([f"(%s::{table.kind},%s::bigint,%s::jsonb)"] * len(writes))
         found = self._connections.written(
-            f"UPDATE {table.name} t SET doc = n.doc, rev = t.rev + 1 "
-            f"FROM (VALUES {rows}) n(key, rev, doc) WHERE t.key = n.key AND t.rev = n.rev "
-            "RETURNING t.key",
+            f"UPDATE {table.name} t SET {table.doc} = n.doc, {table.rev} = t.{table.rev} + 1 "
+            f"FROM (VALUES {rows}) n(key, rev, doc) "
+            f"WHERE t.{table.key} = n.key AND t.{table.rev} = n.rev RETURNING t.{table.key}",
             values,
         )
         return {key for (key,) in found if key is not None}
@@ -301,11 +303,11 @@ class PostgreSQLWriting(PostgreSQLCounting):
     def _delete(self, schema: Schema, key: Any, expected: int = ANY) -> bool:
         if expected == ANY:
             return self._remove(schema, key)
-        values = (key_text(schema, key), expected)
 
         def remove(table: Table) -> int:
             return self._connections.changed(
-                f"DELETE FROM {table.name} WHERE key = %s AND rev = %s", values
+                f"DELETE FROM {table.name} WHERE {table.key} = %s AND {table.rev} = %s",
+                (table.key_text(schema, key), expected),
             )
 
         if not self._reading(schema, remove, 0):
@@ -313,14 +315,15 @@ class PostgreSQLWriting(PostgreSQLCounting):
         return True
 
     def _delete_keys(self, schema: Schema, records: Iterable[tuple[Any, int]]) -> int:
-        wanted = [(key_text(schema, key), revision) for key, revision in records]
-        keys, revisions = [key for key, _ in wanted], [revision for _, revision in wanted]
+        wanted = list(records)
+        revisions = [revision for _, revision in wanted]
 
         def remove(table: Table) -> int:
             return self._connections.changed(
-                f"DELETE FROM {table.name} t USING unnest(%s::text[], %s::bigint[]) n(key, rev) "
-                "WHERE t.key = n.key AND t.rev = n.rev",
-                (keys, revisions),
+                f"DELETE FROM {table.name} t "
+                f"USING unnest(%s::{table.kind}[], %s::bigint[]) n(key, rev) "
+                f"WHERE t.{table.key} = n.key AND t.{table.rev} = n.rev",
+                ([table.key_text(schema, key) for key, _ in wanted], revisions),
             )
 
         return self._reading(schema, remove, 0) if wanted else 0
@@ -329,12 +332,19 @@ class PostgreSQLWriting(PostgreSQLCounting):
 _NAME: Final = 19  # characters of an index's name: what an engine puts behind it is its own
 
 
-def _blocks(schema: Schema, rows: Iterable[tuple[Any, bytes, int]]) -> Iterator[bytes]:
+def replacing(table: Table) -> str:
+    """What an insert sets where the key is there already."""
+    return ", ".join(f"{one} = excluded.{one}" for one in (table.rev, table.doc))
+
+
+def _blocks(
+    table: Table, schema: Schema, rows: Iterable[tuple[Any, bytes, int]]
+) -> Iterator[bytes]:
     """Keys, documents and revisions in COPY's text format."""
     lines: list[bytes] = []
     size = 0
     for key, data, revision in rows:
-        text = key_text(schema, key)
+        text = table.key_text(schema, key) or b"\\N"
         if not text.isalnum():
             text = _escaped(text)
         doc = storable(data).replace(b"\\", b"\\\\")

@@ -15,6 +15,7 @@ from docmap.errors import InvalidConfig, StorageError
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
 from docmap_backends._postgresql_connections import Connections, check_level
+from docmap_backends._postgresql_foreign import read_places
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
 from docmap_backends._postgresql_tables import Catalogue
@@ -32,7 +33,9 @@ class PostgreSQLStorage(PostgreSQLWatching):
     Options: `timeout` (seconds for each operation, 30), `connect_timeout` (seconds
     to connect, 5), `pool_size` (connections at most, 10), `isolation` (of transactions:
     `serializable`, `repeatable read`, `read committed`), `schema` (the schema that holds the
-    tables), and those of libpq: `sslmode`, `sslrootcert`, `target_session_attrs`, ...
+    tables), `kept_changes` (how many changes of watched collections are kept, 100,000), `tables`
+    (tables of other programs, `orders=shop.orders(id,data)`), and those of libpq: `sslmode`,
+    `sslrootcert`, `target_session_attrs`, ...
     """
 
     scheme = "postgresql"
@@ -42,6 +45,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
         "isolation": str,
         "schema": str,
         "kept_changes": int,
+        "tables": str,
         **dict.fromkeys(LIBPQ, str),
     }
     isolation = "serializable"
@@ -56,6 +60,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
         if not 0 < self._connect_timeout < 1e7:
             raise self._wrong("connect_timeout", "a number of seconds above 0")
         self._kept_changes = check_kept(self._options.get("kept_changes", KEPT), "postgresql")
+        self._places = read_places(self._options.get("tables", ""))
         self._pool_size = self._options.get("pool_size", 10)
         if self._pool_size < 1:
             raise self._wrong("pool_size", "a number of connections, at least 1")
@@ -80,7 +85,9 @@ class PostgreSQLStorage(PostgreSQLWatching):
         self._connections = Connections(
             pool, self._server.where, timeout=self.call_timeout, on_undo=self._forget
         )
-        self._catalogue = Catalogue(self._connections, self._options.get("schema", ""))
+        self._catalogue = Catalogue(
+            self._connections, self._options.get("schema", ""), self._places
+        )
         try:
             self._catalogue.exists()
         except BaseException:
