@@ -14,7 +14,7 @@ from uuid import UUID
 from bson import Int64, ObjectId
 from bson.decimal128 import Decimal128
 
-from docmap.schema.types import ANY, LISTS, FieldType
+from docmap.schema.types import ANY, LISTS, FieldType, inner_types
 from docmap.schema.wire import datetime_text as aware_text
 from docmap.schema.wire import read_bigint, read_datetime
 from docmap.values import INT_MAX, INT_MIN
@@ -134,17 +134,31 @@ def _plain_or(untyped: Convert) -> Convert:
 def _later(
     of: Callable[[FieldType], Convert | None], kind: FieldType, untyped: Convert
 ) -> Convert | None:
-    """The converter of a type; of an object it is made when first met, for it may hold itself."""
-    if kind.kind not in {"model", "dict", "list", "tuple", "union"}:
+    """The converter of a type; of one that may contain itself it is made when first needed."""
+    if kind.kind not in {"model", "dict", "list", "set", "tuple", "union"}:
         return of(kind)
+    if not _contains_itself(kind):
+        return of(kind) or _plain_or(untyped)
+    made: list[Convert] = []
 
     def convert(held: Any) -> Any:
-        found = of(kind)
-        if found is not None:
-            return found(held)
-        return held if type(held) in PLAIN else untyped(held)
+        if not made:
+            made.append(of(kind) or _plain_or(untyped))
+        return made[0](held)
 
     return convert
+
+
+def _contains_itself(kind: FieldType) -> bool:
+    """True if the type is met again inside itself, or what is in it is."""
+
+    def meets(one: FieldType, above: frozenset[int]) -> bool:
+        place = id(one.fields) if one.fields else id(one)
+        if place in above:
+            return True
+        return any(meets(inner, above | {place}) for inner in inner_types(one))
+
+    return meets(kind, frozenset())
 
 
 def _object_writer(kind: FieldType) -> Convert:

@@ -19,7 +19,7 @@ from bson import Binary, Code, DBRef, Int64, MaxKey, MinKey, ObjectId, Regex, Ti
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 
-from docmap.schema.wire import TAGS, escaped, read_datetime, read_uuid
+from docmap.schema.wire import TAGS, escaped, read_uuid
 from docmap_backends._mongodb_decimals import decimal128, decimal_text
 from docmap_backends._mongodb_fields import read_name, stored_name
 
@@ -54,8 +54,12 @@ def native_datetime(text: Any) -> datetime | None:
     """MongoDB's datetime of a datetime's text; None for one that MongoDB would cut."""
     if type(text) is not str or len(text) != 27 or text[23:26] != "000":
         return None
-    value = read_datetime(text)
-    return value.replace(tzinfo=None) if isinstance(value, datetime) else None
+    if text[26] != "Z" or text[10] != "T":
+        return None
+    try:
+        return datetime.fromisoformat(text[:23])
+    except ValueError:
+        return None
 
 
 def native_uuid(text: Any) -> UUID | None:
