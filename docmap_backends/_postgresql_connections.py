@@ -174,18 +174,25 @@ class Connections:
         if self._own.link is not None:
             yield from self._cursor(statement, values, size)
             return
-        text = numbered(statement.text)
-        link = self._pool.take(self.deadline() or monotonic() + _FOREVER)
-        try:
-            for result in link.stream(text, values, size, self.deadline):
-                yield rows_of(result)
-                self._pool.check()
-        except PASSED:
-            raise
-        except psycopg.Error as error:
-            self.fail(error)
-        finally:
-            self._pool.give(link)
+        text, given, first = numbered(statement.text), False, True
+        while True:
+            link = self._pool.take(self.deadline() or monotonic() + _FOREVER)
+            try:
+                for result in link.stream(text, values, size, self.deadline):
+                    given = True
+                    yield rows_of(result)
+                    self._pool.check()
+            except PASSED:
+                raise
+            except psycopg.Error as error:
+                if given or not first or not is_lost(error) or is_timeout(error):
+                    self.fail(error)
+                first = False
+                self._pool.drop_idle()
+            else:
+                return
+            finally:
+                self._pool.give(link)
 
     def _cursor(self, statement: SQL, values: list[Any], size: int) -> Iterator[list[Row]]:
         """The same by a cursor of the transaction, so that other statements can run between."""
