@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -30,10 +31,10 @@ def explained(
     A small table is read whole although an index serves the query, since that is cheaper: then the
     plan is that for a table which has grown, and the last line of its detail says so.
     """
-    nodes = list(_asked(connections, statement, grown=False))
+    nodes = _asked(connections, statement, grown=False)
     detail = [_line(node) for node in nodes]
     if _reads_all(nodes, table, sliced=sliced):
-        grown = list(_asked(connections, statement, grown=True))
+        grown = _asked(connections, statement, grown=True)
         if not _reads_all(grown, table, sliced=sliced):
             nodes = grown
             detail = [*map(_line, grown), "as yet reading all of the few documents is cheaper"]
@@ -48,7 +49,7 @@ def explained(
     )
 
 
-def _asked(connections: Connections, statement: SQL, *, grown: bool) -> Iterator[dict[str, Any]]:
+def _asked(connections: Connections, statement: SQL, *, grown: bool) -> list[dict[str, Any]]:
     """The nodes of the server's plan, each before those below it; without the flag's."""
     text = f"EXPLAIN (FORMAT JSON) {statement.text}"
     if not grown:
@@ -60,7 +61,9 @@ def _asked(connections: Connections, statement: SQL, *, grown: bool) -> Iterator
             rows = connections.rows(text, statement.parameters)
             raise _Asked
     (plan,) = json.loads(rows[0][0] or b"[]")
-    return _nodes(plan["Plan"])
+    nodes = list(_nodes(plan["Plan"]))
+    _forget_inner_conditions(connections, nodes)
+    return nodes
 
 
 class _Asked(Exception):
@@ -72,6 +75,26 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for below in plan.get("Plans", ()):
         if below.get("Parent Relationship") != "InitPlan":
             yield from _nodes(below)
+
+
+def _forget_inner_conditions(connections: Connections, nodes: list[dict[str, Any]]) -> None:
+    """A condition without the first column of an index reads all of it: then it counts for none."""
+    searched = [node for node in nodes if "Index Cond" in node]
+    if not searched:
+        return
+    rows = connections.rows(
+        "SELECT relname, pg_get_indexdef(oid, 1, false) FROM pg_class WHERE relname = ANY(%s)",
+        ([node["Index Name"] for node in searched],),
+    )
+    columns = {(name or b"").decode(): (column or b"").decode() for name, column in rows}
+    for node in searched:
+        if _bare(columns.get(node["Index Name"], "")) not in _bare(node["Index Cond"]):
+            del node["Index Cond"]
+
+
+def _bare(text: str) -> str:
+    """An expression without what the server adds for the eye."""
+    return re.sub(r'[\s()]|COLLATE"C"', "", text)
 
 
 def _index(node: Mapping[str, Any]) -> str:

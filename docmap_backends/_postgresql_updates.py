@@ -72,13 +72,14 @@ class PostgreSQLUpdating(PostgreSQLGrouping):
                 flag = self._flag(schema, table, query)
                 order = f" ORDER BY {self._order_by(schema, table, query.order)}"
             found = where(query.condition)
+            # No name of the first part may be that of a column: the second speaks of those.
             text = (
-                f"WITH first AS (SELECT {table.key} AS key, {table.doc} AS doc, "
-                f"{table.rev} AS rev, {flag.text} AS odd FROM {table.name}{found.text}{order} "
-                f"LIMIT 1 OFFSET {query.offset} FOR UPDATE) "
-                f"UPDATE {table.name} t SET {native.text} FROM first "
-                f"WHERE t.{table.key} = first.key AND NOT first.odd "
-                f"RETURNING {'t' if new else 'first'}.doc, {'t' if new else 'first'}.rev"
+                f"WITH found AS (SELECT {table.key} AS first_key, {table.doc} AS first_doc, "
+                f"{table.rev} AS first_rev, {flag.text} AS odd FROM {table.name}{found.text}"
+                f"{order} LIMIT 1 OFFSET {query.offset} FOR UPDATE) "
+                f"UPDATE {table.name} d SET {native.text} FROM found "
+                f"WHERE d.{table.key} = first_key AND NOT odd RETURNING "
+                + (f"d.{table.doc}, d.{table.rev}" if new else "first_doc, first_rev")
             )
             values = (*flag.parameters, *found.parameters, *native.parameters)
             try:
