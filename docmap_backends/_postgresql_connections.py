@@ -29,6 +29,7 @@ Row = tuple[bytes | None, ...]
 
 PASSED: Final = (psycopg.IntegrityError, pg.UndefinedTable, pg.DuplicateTable)
 """The errors that pass as they are."""
+_LACKING: Final = (pg.FeatureNotSupported, pg.UndefinedFunction)
 _LEVELS: Final = ("read committed", "repeatable read", "serializable")
 
 
@@ -63,6 +64,7 @@ class Connections:
         self._timeout = timeout
         self._on_undo = on_undo
         self._own = _Own()
+        self._locks: bool | None = None
 
     # -- statements
 
@@ -339,6 +341,27 @@ class Connections:
             yield
         finally:
             own.level = outer
+
+    def hold(self, number: int) -> None:
+        """Keep others who hold the same number out, until the transaction that is open ends.
+
+        Servers of another make may have no such locks: there the indexes have to do.
+        """
+        if self._locks is False:
+            return
+        wanted = "SELECT pg_advisory_xact_lock(%s::bigint)"
+        if self._locks:
+            self.rows(wanted, (number,))
+            return
+        try:
+            with self.transaction():
+                self.rows(wanted, (number,))
+        except StorageError as error:
+            if not isinstance(error.__cause__, _LACKING):
+                raise
+            self._locks = False
+        else:
+            self._locks = True
 
     def changed_tables(self) -> None:
         """Note that the transaction has made or removed tables: not all will see it to its end."""

@@ -189,7 +189,7 @@ class Catalogue:
 
     def lock(self) -> None:
         """Keep others from making or removing tables until the transaction ends."""
-        self._connections.rows("SELECT pg_advisory_xact_lock(%s::bigint)", (_LOCK,))
+        self._connections.hold(_LOCK)
 
     def make(self, schema: Schema) -> Table:
         """The table of a class, made if it is not there; its key's name is noted."""
@@ -220,11 +220,20 @@ class Catalogue:
             )
         except pg.DuplicateTable as error:
             raise taken_by_others(schema.collection, self._connections.where) from error
+        if schema.shard_key is not None:
+            self._spread(table)
         self._connections.written(
             "INSERT INTO docmap_collections(name, key_name) VALUES(%s, %s)",
             (schema.collection, table.key_name),
         )
         return table
+
+    def _spread(self, table: Table) -> None:
+        """Spread a table over the servers by its keys, where the server can do that."""
+        can = self._connections.rows("SELECT to_regproc('create_distributed_table') IS NOT NULL")
+        if can[0][0] == b"t":
+            named = text_literal(table.name).replace("%", "%%")
+            self._connections.script([f"SELECT create_distributed_table({named}, 'key')"])
 
     def _take_over(self, table: Table, place: Place) -> Table:
         """Note a table of another program, which has revisions from now on."""

@@ -75,6 +75,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
     # -- the store
 
     def _connect(self) -> None:
+        self._user: Link | None = None
         self._inherited = getattr(self, "_connections", None)
         self._settings = [*_TUNING, *_SESSION]
         if "schema" in self._options:
@@ -113,6 +114,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
                 "keep every text: name one that was created with ENCODING 'UTF8'",
                 engine=self.scheme,
             )
+        link.connection._autocommit = True
         try:
             link.control("; ".join(self._settings), end)
         except psycopg.errors.UndefinedObject:
@@ -126,6 +128,9 @@ class PostgreSQLStorage(PostgreSQLWatching):
 
     def _disconnect(self) -> None:
         self._connections.close()
+        if self._user is not None:
+            self._user.close()
+            self._user = None
 
     def _clear(self) -> None:
         self._drop(self._catalogue.names)
@@ -133,6 +138,19 @@ class PostgreSQLStorage(PostgreSQLWatching):
 
     def _ping(self) -> None:
         self._connections.rows("SELECT 1")
+
+    def _native(self) -> Any:
+        """A connection of the user's own, made when it is first asked for."""
+        if self._user is None or self._user.closed:
+            self._user = self._link(monotonic() + self._connect_timeout)
+        return self._user.connection
+
+    def _info(self) -> dict[str, Any]:
+        rows = self._connections.rows(
+            "SELECT current_setting('server_version'), pg_database_size(current_database())"
+        )
+        version, size = rows[0]
+        return {"version": (version or b"").decode(), "size": int(size or 0)}
 
     def _collections(self) -> list[str]:
         return self._catalogue.names()
@@ -147,7 +165,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
 
     def _hold(self, name: str) -> None:
         number = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
-        self._connections.rows("SELECT pg_advisory_xact_lock(%s::bigint)", (number,))
+        self._connections.hold(number)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
