@@ -78,7 +78,7 @@ def test_a_password_that_was_changed_is_told_by_the_next_connection(server_url: 
         with PostgreSQLStorage(f"postgresql://role_{name}:one@{host}:{port}/{name}") as db:
             db.upsert(Counter(id="a", value=1))
             run(server_url, "ALTER ROLE {} PASSWORD 'two'", f"role_{name}")
-            run(server_url, f"SELECT pg_terminate_backend(pid) {OF_ROLE}'role_{name}'")
+            run(server_url, f"SELECT pg_terminate_backend(pid, 5000) {OF_ROLE}'role_{name}'")
             with pytest.raises(StorageError, match="password"):
                 state(db)
             run(server_url, "ALTER ROLE {} PASSWORD 'one'", f"role_{name}")
@@ -222,7 +222,7 @@ def test_a_connection_that_the_server_ended_is_replaced(
     db: PostgreSQLStorage, server_url: str
 ) -> None:
     end = (
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = "
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = "
         "current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
     db.insert(Counter(id="a", value=1))
