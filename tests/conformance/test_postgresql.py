@@ -18,6 +18,7 @@ profile = BackendProfile(
     name="postgresql",
     url=partial(postgresql.url, "conformance"),
     adapter=PostgreSQLStorage,
+    options={"pool_size": 32},  # each stream that is not read to its end holds a connection
     kind="server",
     abilities=frozenset({"transactions", "counters", "indexes", "watch"}),
     native=frozenset(built_in()) - {"icontains", "istartswith", "iendswith", "iexact"},
