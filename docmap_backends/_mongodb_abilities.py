@@ -40,6 +40,10 @@ class Abilities:
         """True of a member of a replica set that says so; compatible servers may leave it out."""
         return bool(self.hello.get("setName")) or self.sharded
 
+    def known(self, name: str) -> bool:
+        """True if the server is known to have it, without asking."""
+        return self._known.get(name, False)
+
     def has(self, name: str, probe: Callable[[], object]) -> bool:
         """True if `probe` ran without the server's refusal, now or when it was first asked.
 

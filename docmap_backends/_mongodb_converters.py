@@ -197,6 +197,8 @@ def reader(kind: FieldType) -> Convert | None:
         return _of_type(*_SCALAR_READERS[kind.kind])
     if kind.kind == "bigint":
         return _read_bigint
+    if kind.kind == "decimal":
+        return _read_decimal
     if kind.kind == "datetime":
         return _read_microseconds if kind.microseconds else _of_type(datetime, datetime_text)
     if kind.kind in LISTS:
@@ -219,14 +221,41 @@ def _of_type(stored: type, text: Convert) -> Convert:
 
 
 _SCALAR_READERS: Final[dict[str, tuple[type, Convert]]] = {
-    "decimal": (Decimal128, decimal_text),
     "uuid": (UUID, str),
     "bytes": (bytes, bytes.hex),
     "objectid": (ObjectId, lambda value: value.binary.hex()),
 }
 
 
+def _read_decimal(value: Any) -> Any:
+    if type(value) is Decimal128:
+        return decimal_text(value) or wire(value)
+    if type(value) in PLAIN:
+        return value
+    held = wire(value)
+    return held["$decimal"] if _is_decimal(held) else held
+
+
+def _is_decimal(held: Any) -> bool:
+    """True of the object in which a server without Decimal128 has one."""
+    return type(held) is dict and len(held) == 1 and type(held.get("$decimal")) is str
+
+
+def without_decimals(value: Any) -> Any:
+    """A document, or an update, for a server without Decimal128."""
+    if type(value) is Decimal128:
+        return {stored_name("$decimal"): decimal_text(value) or str(value)}
+    if type(value) is list:
+        return [without_decimals(item) for item in value]
+    if type(value) is dict:
+        return {name: without_decimals(item) for name, item in value.items()}
+    return value
+
+
 def _read_bigint(value: Any) -> Any:
+    if type(value) is dict:
+        held = wire(value)
+        return held["$decimal"] if _is_decimal(held) else held
     if type(value) in _INTEGERS:
         return str(int(value))
     if type(value) is Decimal128:

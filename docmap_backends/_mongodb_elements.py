@@ -23,6 +23,8 @@ _A_SCALAR: Final = 0
 def any_(path: Path, condition: Node, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     try:
+        if not codec.engine.element_filters:
+            raise ValueError("the server does not tell elements apart")  # noqa: TRY301
         return _any(place, condition, codec)
     except ValueError:
         return place.native(place.listed(**ARRAY), exact=False)

@@ -24,6 +24,7 @@ from docmap.schema.schema import Schema
 from docmap.storage.writes import cannot_be_unique, index_entries, not_unique
 from docmap.values import MISSING
 from docmap_backends._mongodb_aggregates import MongoAggregates
+from docmap_backends._mongodb_converters import without_decimals
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID, MARKS
 from docmap_backends._mongodb_places import NO_ARRAY, Filter
@@ -140,6 +141,8 @@ class MongoIndexes(MongoAggregates):
                 taken = entries(one, index, tree, partial=self.unique_indexes)
                 if taken is None:
                     continue
+                if not self.decimal128:
+                    taken = without_decimals(taken)
                 others = {**taken, ID: {"$ne": own}}
                 if self._has(schema, others) and self._shares(one, index, tree, others):
                     return not_unique(schema, index)

@@ -75,14 +75,24 @@ def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     if value is None:
         return Native(null(place))
+    check_numbers(place.kind, value, codec)
     if isinstance(value, list):
         return _equals_list(place, value, codec)
     if isinstance(value, dict):
         return _equals_object(place, value, codec)
     wanted = _operand(place.kind, value)
+    if isinstance(wanted, Decimal128) and not codec.engine.decimal128:
+        raise ValueError("the server has no Decimal128")
     if _is_rounded(codec, path, value, wanted):
         return place.native(near(place, "=", value), exact=False)
     return place.native(place.having(**{"$eq": wanted}))
+
+
+def check_numbers(kind: FieldType, value: Any, codec: FieldCodec) -> None:
+    """Raise ValueError for a number in a place where the server may hold Decimals as objects."""
+    loose = kind.kind in {"any", "union", "decimal"}
+    if loose and is_number(value) and not codec.engine.decimal128:
+        raise ValueError("the server has no Decimal128")
 
 
 def _is_rounded(codec: FieldCodec, path: Path, value: Any, wanted: Any) -> bool:
@@ -127,6 +137,8 @@ def _equals_list(place: Place, value: list[Any], codec: FieldCodec) -> Native:
     if all(_is_exact_item(codec, item) for item in value):
         wanted = to_native(place.kind, value)
         if all(type(item) in PLAIN or isinstance(item, _SCALARS) for item in wanted):
+            if not codec.engine.element_filters:
+                return place.native(place.listed(**{"$eq": wanted}), exact=False)
             # Without this a list that has the wanted list as its element would match.
             alone = {"$elemMatch": ARRAY}
             return place.native(place.listed(**{"$eq": wanted, "$not": alone}))
@@ -134,7 +146,7 @@ def _equals_list(place: Place, value: list[Any], codec: FieldCodec) -> Native:
 
 
 def _is_exact_item(codec: FieldCodec, item: Any) -> bool:
-    if isinstance(item, (list, dict)):
+    if isinstance(item, (list, dict)) or (is_number(item) and not codec.engine.decimal128):
         return False
     return not is_number(item) or compares_exactly(codec.engine, item)
 
@@ -164,7 +176,10 @@ def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     parts: list[Native] = []
     for one in some:
         if not isinstance(one, (list, dict)):
+            check_numbers(place.kind, one, codec)
             held = _operand(place.kind, one)
+            if isinstance(held, Decimal128) and not codec.engine.decimal128:
+                raise ValueError("the server has no Decimal128")
             if not isinstance(held, dict) and not _is_rounded(codec, path, one, held):
                 wanted.append(held)
                 continue
@@ -200,6 +215,7 @@ def ranged(path: Path, codec: FieldCodec, ends: dict[str, Any]) -> Native:
     """Values between ends, `{"$gt": low, "$lte": high}`, logical ones of one type."""
     place, sample = place_of(path, codec), next(iter(ends.values()))
     kind = place.kind.kind
+    check_numbers(place.kind, sample, codec)
     if kind == "bigint":
         return _bigint_range(place, codec, ends)
     _check_union(place.kind, sample)
@@ -233,6 +249,8 @@ def _bigint_range(place: Place, codec: FieldCodec, ends: dict[str, Any]) -> Nati
         operators[sign] = bound(place.kind, value)
         if isinstance(operators[sign], str) or not compares_exactly(codec.engine, value):
             raise ValueError("no exact number")
+    if not codec.engine.decimal128:
+        raise ValueError("larger numbers are objects")
     parts = [place.having(**operators)]
     if not {"$lt", "$lte"} & ends.keys():
         parts.append(on_text(place, r"\A[1-9][0-9]{34,}\z").condition)
@@ -303,6 +321,7 @@ def has_element(place: Place, element: FieldType, value: Any, codec: FieldCodec)
     """A list with an element that equals a value."""
     if isinstance(value, (list, dict)):
         return place.native(place.listed(**ARRAY), exact=False)
+    check_numbers(element, value, codec)
     if is_number(value) and not compares_exactly(codec.engine, value):
         wider = {"$elemMatch": near_operators("=", value)}
         return place.native(place.listed(**wider), exact=False)

@@ -12,12 +12,33 @@ from secrets import token_hex
 from typing import Any, Final
 
 from bson import Int64
+from bson.decimal128 import Decimal128
 
-from docmap.errors import StorageError, Unavailable, Unsupported
+from docmap.errors import OutcomeUnknown, StorageError, Unavailable, Unsupported
 from docmap_backends._mongodb_names import ID, OWN
 
 Run = Callable[..., Any]
 _BIG: Final = 2**53 + 1
+
+
+def decimal128(run: Run, database: Any) -> None:
+    """Raise Unsupported if the server does not keep Decimal128; one closes the connection then."""
+    values = [{ID: 0, "v": Decimal128("1.10")}]
+    try:
+        _expect(run, database, values, {ID: 0}, [0])
+    except (Unavailable, OutcomeUnknown):
+        run(lambda: database.command("ping"))  # it is there, so it was the value
+        raise Unsupported("the server has no Decimal128") from None
+
+
+def element_filters(run: Run, database: Any) -> None:
+    """Raise Unsupported if filters on the elements of lists do not see what an element is."""
+    lists = [{ID: 0, "v": [5]}, {ID: 1, "v": [{"k": 5}]}, {ID: 2, "v": ["a"]}]
+    plain = {"$eq": 5, "$not": {"$type": "array"}}
+    _expect(run, database, lists, {"v": {"$elemMatch": plain}}, [0])
+    _expect(run, database, lists, {"v": {"$elemMatch": {"k": 5}}}, [1])
+    nested = {"$elemMatch": {"$type": "array"}}
+    _expect(run, database, lists, {"v": {"$eq": [5], "$not": nested}}, [0])
 
 
 def code_point_order(run: Run, database: Any) -> None:
@@ -34,8 +55,6 @@ def exact_numbers(run: Run, database: Any) -> None:
     ]
     _expect(run, database, numbers, {"v": {"$gte": 2.0**63}}, [3])
     _expect(run, database, numbers, {"v": {"$gt": Int64(_BIG)}}, [2, 3])
-    from bson.decimal128 import Decimal128
-
     numbers.append({ID: 4, "v": Decimal128(str(_BIG))})
     numbers.append({ID: 5, "v": 1.1})
     _expect(run, database, numbers, {"v": {"$eq": Decimal128(str(_BIG))}}, [0, 4])
@@ -81,7 +100,7 @@ def _found(
     pipeline = [{"$documents": list(documents)}, {"$match": condition}]
     try:
         made = run(lambda: database.command({"aggregate": 1, "pipeline": pipeline, "cursor": {}}))
-    except Unavailable:
+    except (Unavailable, OutcomeUnknown):
         raise
     except (StorageError, Unsupported):
         pass  # it is asked in another way

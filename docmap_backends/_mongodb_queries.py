@@ -42,7 +42,17 @@ class MongoQueries(MongoReading):
     @property
     def exact_numbers(self) -> bool:
         """True if the server compares numbers of different types by their exact values."""
-        return self._asked("exact_numbers")
+        return self.decimal128 and self._asked("exact_numbers")
+
+    @property
+    def decimal128(self) -> bool:
+        """True if the server keeps Decimals as MongoDB does; else they are objects of text."""
+        return self._asked("decimal128")
+
+    @property
+    def element_filters(self) -> bool:
+        """True if filters on the elements of lists tell lists and objects apart."""
+        return self._asked("element_filters")
 
     def _asked(self, name: str) -> bool:
         client = self._client

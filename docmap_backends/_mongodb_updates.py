@@ -118,6 +118,8 @@ class _Builder:
     def build(self) -> NativeUpdate:
         if self._schema.model is None:
             raise _NotNatively("the collection has no class")
+        if not self._storage.decimal128:
+            raise _NotNatively("the server has no Decimal128")
         if self._rewriter.names is None:
             raise _NotNatively("records may be of other classes or versions")
         for step in self._rewriter.update:

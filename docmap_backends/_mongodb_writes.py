@@ -22,6 +22,7 @@ from docmap.storage.writes import (
 )
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_changes import Update, changing, is_operators, replacing, saving
+from docmap_backends._mongodb_converters import without_decimals
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_names import ID, MARKS, REVISION
 from docmap_backends._mongodb_sharding import (
@@ -141,7 +142,7 @@ class MongoWriting(MongoUpdates):
         if schema.shard_key is not None and self._client.abilities.sharded:
             place |= shard_place(schema, to_document(schema, write.data))
         change = collection.update_one if is_operators(update) else collection.replace_one
-        marks = self._marks(schema, write.data)
+        update, marks = self._fitting(update), self._marks(schema, write.data)
         if marks is not None:
             (update["$set"] if is_operators(update) else update)[MARKS] = marks
         try:
@@ -266,9 +267,16 @@ class MongoWriting(MongoUpdates):
     # -- helpers
 
     def _document(self, schema: Schema, data: bytes, revision: int) -> dict[str, Any]:
-        document = replacing(schema, data, revision)
+        document = self._fitting(replacing(schema, data, revision))
         marks = self._marks(schema, data)
         return document if marks is None else {**document, MARKS: marks}
+
+    def _fitting(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A document, or an update, with values that the server keeps."""
+        if self._client.abilities.known("decimal128"):
+            return document
+        found: dict[str, Any] = without_decimals(document)
+        return document if found == document or self.decimal128 else found
 
     def _duplicate(
         self, schema: Schema, write: Write, error: Exception, failure: Any = None

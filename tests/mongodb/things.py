@@ -54,6 +54,8 @@ def able() -> Iterator[None]:
     with (
         patch.object(MongoQueries, "code_point_order", new=True),
         patch.object(MongoQueries, "exact_numbers", new=True),
+        patch.object(MongoQueries, "decimal128", new=True),
+        patch.object(MongoQueries, "element_filters", new=True),
         patch.object(MongoIndexes, "unique_indexes", new=True),
     ):
         yield
