@@ -10,6 +10,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
+    CursorNotFound,
     DuplicateKeyError,
     ExecutionTimeout,
     InvalidOperation,
@@ -19,6 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
     WriteConcernError,
+    WriteError,
     WTimeoutError,
 )
 
@@ -53,6 +55,16 @@ _LABELS: Final = (
     "RetryableWriteError",
     "TransientTransactionError",
     "UnknownTransactionCommitResult",
+)
+_PLAIN: Final = frozenset(
+    {
+        CursorNotFound,
+        DuplicateKeyError,
+        ExecutionTimeout,
+        WTimeoutError,
+        WriteConcernError,
+        WriteError,
+    }
 )
 _DUPLICATE: Final = frozenset({11000, 11001, 12582})
 _VALIDATION: Final = 121
@@ -208,8 +220,8 @@ def scrubbed(error: Exception) -> Exception:
         return BulkWriteError({**_counts(error.details), "writeErrors": failures})
     if isinstance(error, OperationFailure):
         labels = [label for label in _LABELS if error.has_error_label(label)]
-        made: Exception = type(error)(_told(error), error.code, {"errorLabels": labels})
-        return made
+        kind: type[OperationFailure] = type(error) if type(error) in _PLAIN else OperationFailure
+        return kind(_told(error), error.code, {"errorLabels": labels})
     if not isinstance(error, DRIVER_ERRORS) or isinstance(error, ConnectionFailure):
         return error  # names hosts and ports only
     return PyMongoError(type(error).__name__)

@@ -291,8 +291,9 @@ class MongoWriting(MongoUpdates):
         found = self._first_conflict(schema, write.key, write.data)
         if found is not None:
             return found
-        for index in schema.indexes:
-            if index.unique and index.name in str(details.get("errmsg", "")):
+        unique = [index for index in schema.indexes if index.unique]
+        for index in unique:  # whoever had the value may be gone by now
+            if len(unique) == 1 or index.name in str(details.get("errmsg", "")):
                 return not_unique(schema, index)
         return DuplicateKey(
             f"{schema.collection} has another document with the same value of a unique index",
