@@ -27,6 +27,7 @@ from docmap_backends._postgresql_places import (
     expressions,
     fits_form,
     indexed,
+    is_tag,
     misfit,
     sortable,
 )
@@ -273,7 +274,7 @@ def projected(
     `order` are the terms of ORDER BY, and `flag` says whether they sort otherwise than docmap.
     """
     readings = list(dict.fromkeys(grouping.readings))
-    if any(reading.path.each for reading in readings):
+    if any(one.path.each or is_tag(one.path, one.type) for one in readings):
         return None
     places = {reading: number for number, reading in enumerate(readings)}
     selected = [f"{expressions(one.path, Source(document))[0]}::text" for one in readings]

@@ -86,7 +86,7 @@ class Place:
 def place_of(path: Path, codec: FieldCodec) -> Place:
     """The place that a lookup compares. Raises ValueError for one that SQL cannot name."""
     source: Source | None = getattr(codec, "source", None)
-    if codec.type.kind in UNTYPED and not TAGS.isdisjoint(path.segments):
+    if is_tag(path, codec.type):
         raise ValueError("an object with this key is stored in another form, or is another value")
     if source is not None and source.depth:
         json, text = expressions(path, source)
@@ -97,6 +97,14 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
     found = (path.segments, codec.type.kind) in indexed(codec.schema)
     table = codec.engine.table_name(codec.schema)
     return Place(json, text, codec.type, found, column, table)
+
+
+def is_tag(path: Path, kind: FieldType) -> bool:
+    """True if a path goes through a key by which untyped values are told apart where they are kept.
+
+    An object with such a key is stored in another form, or it is another value.
+    """
+    return kind.kind in UNTYPED and not TAGS.isdisjoint(path.segments)
 
 
 @lru_cache(maxsize=512)

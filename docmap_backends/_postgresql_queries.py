@@ -30,6 +30,7 @@ from docmap_backends._postgresql_places import (
     element_source,
     expressions,
     indexed,
+    is_tag,
     list_elements,
     misfit,
     sortable,
@@ -190,7 +191,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
     # -- distinct values
 
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
-        if path.segments.count(EACH) > 1:
+        if path.segments.count(EACH) > 1 or is_tag(path, kind):
             return None
 
         def read(table: Table) -> list[Row]:
