@@ -56,7 +56,12 @@ def _build(place: Path) -> None:
     subprocess.run(
         [go, "build", "-mod=readonly", "-trimpath", "-o", place / "ferretdb", "."],
         cwd=sources,
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
+        env={
+            "HOME": str(Path.home()),
+            **os.environ,
+            "CGO_ENABLED": "0",
+            "GOFLAGS": "-buildvcs=false",
+        },
         check=True,
     )
     shutil.rmtree(sources)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import traceback
 from typing import Any
@@ -104,8 +103,7 @@ def test_the_password_in_use_is_shown_nowhere(disturbed: Disturbed) -> None:
 @requires("server")
 def test_a_storage_does_not_travel_to_another_process(disturbed: Disturbed) -> None:
     db = disturbed.open()
-    with pytest.raises((DocmapError, TypeError)) as caught:
+    with pytest.raises((DocmapError, TypeError, pickle.PicklingError)) as caught:
         pickle.dumps(db)
     assert not isinstance(caught.value, NotConnected)
-    assert os.getpid()
     assert state(db) == BEFORE
