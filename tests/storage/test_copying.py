@@ -473,7 +473,8 @@ def test_records_are_written_with_their_revisions(target: BaseStorageAdapter) ->
     target._ensure(schema)
     target._write_records(schema, [("A", (data, 7)), ("B", (other, 0))])
     target._write_records(schema, [("A", (data, 6)), ("C", (data.replace(b'"1"', b'"3"'), 2**60))])
-    assert target._get(schema, "A") in {(data, 6), (data.decode(), 6)}
+    held, revision = target._get(schema, "A") or (b"{}", 0)
+    assert (canonical(held), revision) == (canonical(data), 6)
     assert target.find(Order).order_by("sku").values("sku") == ["1", "2", "3"]
     with undone(target):
         target._write_records(schema, [("A", (data, 9))])
