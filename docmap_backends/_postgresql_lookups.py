@@ -56,8 +56,9 @@ def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     if value is None:
         return _null(place)
-    if _by_key(place, value):
-        return exactly(f"{place.column}=%s", key_text(codec.schema, value))
+    if _by_key(place, place.key, value):
+        keys, _ = codec.engine.keys_in_table(codec.schema, (value,))
+        return exactly(f"{place.key}=%s", *keys) if keys else Native(FALSE)
     kind = place.kind.kind
     if kind in UNTYPED:
         return _untyped_equals(place, value)
@@ -74,9 +75,9 @@ def _null(place: Place) -> Native:
     return exactly(f"{place.text} IS NULL")
 
 
-def _by_key(place: Place, value: Any) -> bool:
-    """True if the column of the keys decides: it holds the value as it is."""
-    if not place.column:
+def _by_key(place: Place, column: str, value: Any) -> bool:
+    """True if a column of the keys decides: it holds the value as it is."""
+    if not column:
         return False
     return place.kind.kind != "any" or type(value) in {str, int, UUID, ObjectId}
 
@@ -243,9 +244,9 @@ def _one_of(path: Path, values: list[Any], codec: FieldCodec) -> SQL | None:
     """A test for any of the values, bound as one array; None where each needs a test."""
     place = place_of(path, codec)
     kind = place.kind.kind
-    if all(_by_key(place, one) for one in values):
-        keys = [key_text(codec.schema, one) for one in values]
-        return SQL(f"{place.column}=ANY(%s::text[])", (keys,))
+    if all(_by_key(place, place.key, one) for one in values):
+        keys, cast = codec.engine.keys_in_table(codec.schema, values)
+        return SQL(f"{place.key}=ANY(%s::{cast}[])", (keys,))
     if kind in TEXTUAL:
         wires = [to_wire(place.kind, one) for one in values]
         if place.indexed:
@@ -296,7 +297,7 @@ def _comparison(name: str, sign: str) -> None:
 
 def _compared(path: Path, sign: str, value: Any, codec: FieldCodec) -> SQL:
     place = place_of(path, codec)
-    if _by_key(place, value):
+    if _by_key(place, place.column, value):
         return _compared_key(place, sign, value, codec)
     return compared(place, sign, value)
 

@@ -76,10 +76,8 @@ def _of_text(place: Place, sign: str, value: Number) -> SQL:
     held = f"CASE {place.type} WHEN 'number' THEN {number.text} ELSE {same} END"
     if sign == "=":
         # A float that equals it exactly is written alike, but for those of more digits.
-        same = neighbours(value)[1]
-        alike = tuple(
-            dict.fromkeys((written(value), written(value) if same is None else repr(same)))
-        )
+        equal, exact = neighbours(value)[1], written(value)
+        alike = tuple(dict.fromkeys((exact, exact if equal is None else repr(equal))))
         near = SQL(f"{entry} IN ({','.join(['%s::numeric'] * len(alike))})", alike)
     else:
         near = _near(entry, "numeric", sign, value)

@@ -48,7 +48,9 @@ class Place:
     indexed: bool = False
     """A declared index holds `sortable`."""
     column: str = ""
-    """The column of the keys, if the place is that of the key."""
+    """The column of the keys in their canonical order, if the place is that of the key."""
+    key: str = ""
+    """The column of the keys, in whatever order."""
     table: str = ""
     """The table that it is in, quoted; empty for an element of a list."""
 
@@ -96,7 +98,8 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
     column = codec.engine.key_column(codec.schema, path)
     found = (path.segments, codec.type.kind) in indexed(codec.schema)
     table = codec.engine.table_name(codec.schema)
-    return Place(json, text, codec.type, found, column, table)
+    key = codec.engine.key_place(codec.schema, path)
+    return Place(json, text, codec.type, found, column, key, table)
 
 
 def is_tag(path: Path, kind: FieldType) -> bool:

@@ -61,12 +61,25 @@ class PostgreSQLQueries(PostgreSQLRecords):
         table = self._table(schema)
         return "" if table is None else table.name
 
-    def key_column(self, schema: Schema, path: Path) -> str:
+    def key_place(self, schema: Schema, path: Path) -> str:
         """The column of the keys, if the path is that of the key in every document."""
         table = self._table(schema)
         if table is None or path != schema.key_path:
             return ""
         return table.key if table.key_name == schema.key_field.stored else ""
+
+    def key_column(self, schema: Schema, path: Path) -> str:
+        """The same, where its order is that of the keys: other programs' tables have their own."""
+        table = self._table(schema)
+        return self.key_place(schema, path) if table is not None and table.place is None else ""
+
+    def keys_in_table(self, schema: Schema, keys: Iterable[Any]) -> tuple[list[bytes], str]:
+        """Keys as the table has them, without those that it cannot have, and their type."""
+        table = self._table(schema)
+        if table is None:
+            return [], "text"
+        found = (table.key_text(schema, key) for key in keys)
+        return [text for text in found if text is not None], table.kind
 
     # -- queries
 

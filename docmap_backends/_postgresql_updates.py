@@ -135,6 +135,8 @@ class _Builder:
     def build(self) -> SQL:
         if self._schema.model is None:
             raise _NotNatively("the collection has no class")
+        if self._table.place is not None:
+            raise _NotNatively("the table is another program's")
         if self._rewriter.names is None:
             raise _NotNatively("records may be of other classes or versions")
         made = _Set(self._table.doc)
