@@ -134,7 +134,9 @@ class MongoAggregates(MongoQueries):
         kind, path = reading.type, reading.path
         if path.each or not self.trusts(schema, path, kind):
             return None
-        if kind.kind in {"bigint", "bytes"} or (kind.kind == "decimal" and not self.exact_numbers):
+        if kind.kind in {"bigint", "bytes"} or (
+            kind.kind in {"decimal", "float"} and not self.exact_numbers
+        ):
             return None
         expression = f"${field_name(schema, path)}"
         if reading.part is not None:

@@ -99,8 +99,10 @@ def _is_rounded(codec: FieldCodec, path: Path, value: Any, wanted: Any) -> bool:
     """True for a number that the server may take for another that is stored."""
     if not is_number(value) or isinstance(wanted, str) or compares_exactly(codec.engine, value):
         return False
-    # Beside a Decimal even another may be taken for a double.
-    alone = not isinstance(wanted, Decimal128) and not isinstance(codec, ElementCodec)
+    # Even Decimals alone may be taken for doubles, and large doubles for the largest int.
+    large = isinstance(wanted, float) and not -(2**53) < value < 2**53
+    rounded = large or isinstance(wanted, Decimal128)
+    alone = not rounded and not isinstance(codec, ElementCodec)
     return not (alone and codec.engine.trusts(codec.schema, path, codec.type))
 
 

@@ -141,7 +141,7 @@ class MongoQueries(MongoReading):
         ):
             return False
         return (kind != "str" or self.code_point_order) and (
-            kind != "decimal" or self.exact_numbers
+            kind not in {"decimal", "float"} or self.exact_numbers
         )
 
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
