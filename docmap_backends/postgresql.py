@@ -14,11 +14,12 @@ import psycopg
 from docmap.errors import InvalidConfig, StorageError
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
-from docmap_backends._postgresql_connections import Connections, check_level
+from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_foreign import read_places
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
 from docmap_backends._postgresql_tables import Catalogue
+from docmap_backends._postgresql_transactions import check_level
 from docmap_backends._postgresql_watching import PostgreSQLWatching
 from docmap_backends._sql import quoted
 
