@@ -99,9 +99,9 @@ def test_a_read_that_is_cut_works_or_is_unavailable(
 
 
 @requires("server")
-@pytest.mark.parametrize("after", [1, 2_000, 20_000, 200_000])
+@pytest.mark.parametrize("after", [1, 20_000, 1_000_000, 4_000_000])
 def test_a_stream_that_is_cut_never_ends_early(after: int, disturbed: Disturbed) -> None:
-    count = 300
+    count = 2000  # of three kilobytes
     disturbed.direct.insert_many([note(f"{number}", number) for number in range(count)])
     db = disturbed.open()
     db.ping()
