@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import Field
 
-from docmap import Document, ForeignStore
+from docmap import Document, DuplicateKey, ForeignStore, Index
 from docmap.values import ObjectId
 from docmap_backends._postgresql_json import storable
 from docmap_backends._postgresql_keys import column_key, wire_key
@@ -95,3 +97,65 @@ def test_a_schema_of_its_own(db: PostgreSQLStorage, opened: Opened) -> None:
     assert other.collections() == []
     assert db.collections() == ["orders"]
     db._connections.written('DROP SCHEMA "De ""pot""" CASCADE')
+
+
+class Ticket(Document, collection="tickets", indexes=[Index("code", unique=True), "tags"]):
+    code: str
+    tags: list[str] = Field(default_factory=list)
+
+
+class Counted(Document, collection="counted"):
+    id: int | None = None
+    name: str = ""
+
+
+def test_those_who_begin_together_make_a_table_once(db: PostgreSQLStorage, opened: Opened) -> None:
+    storages = [opened() for _ in range(6)]
+    gate, failures = threading.Barrier(len(storages)), list[Exception]()
+
+    def begin(number: int) -> None:
+        gate.wait(20)
+        try:
+            Ticket(id=str(number), code=str(number), tags=["x"]).save(storages[number])
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            failures.append(error)
+
+    threads = [threading.Thread(target=begin, args=(n,)) for n in range(len(storages))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert db.find(Ticket, tags__contains="x").count() == len(storages)
+    assert db.indexes(Ticket)["missing"] == []
+
+
+def test_keys_are_counted_behind_all_that_were_given(db: PostgreSQLStorage, opened: Opened) -> None:
+    other = opened()
+    assert [Counted(name="a").save(db), Counted(name="b").save(other)] == [1, 2]
+    Counted(id=10).save(other)
+    db.upsert(Counted(id=20))
+    other.insert_many([Counted(id=30), Counted(id=25)])
+    assert Counted().save(db) == 31
+    assert db.insert_many([Counted(), Counted()]) == [32, 33]
+    db.delete(Counted, 33)
+    assert Counted().save(other) == 34
+    db.insert_many("counted", [{"id": 50, "name": "by others"}])
+    assert Counted().save(db) == 51
+    db.clear()
+    assert Counted().save(other) == 1
+
+
+def test_a_batch_that_fails_keeps_what_was_before_it(db: PostgreSQLStorage) -> None:
+    tickets = [Ticket(id=str(n), code=str(n % 7)) for n in range(10)]
+    with pytest.raises(DuplicateKey) as caught:
+        db.insert_many(tickets)
+    assert (caught.value.done, caught.value.fields) == (7, ("code",))
+    assert db.find(Ticket).count() == 7
+
+
+def test_text_that_copy_has_marks_for(db: PostgreSQLStorage) -> None:
+    keys = ["a\tb", "c\nd", "e\\f", "\\.", "\\N", "g\rh", "é\u2028"]
+    db.insert_many("zoo", [{"id": key, "text": key + '"\\n'} for key in keys])
+    found = db.get_many("zoo", keys)
+    assert [(row["id"], row["text"]) for row in found] == [(k, k + '"\\n') for k in keys]
