@@ -94,7 +94,7 @@ def _forget_inner_conditions(connections: Connections, nodes: list[dict[str, Any
 
 def _bare(text: str) -> str:
     """An expression without what the server adds for the eye."""
-    return re.sub(r'[\s()]|COLLATE"C"', "", text)
+    return re.sub(r'COLLATE "C"|::text|[\s()]', "", text)
 
 
 def _index(node: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ values need no asking, for no other type is written as they are. See `_postgresq
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -57,8 +57,7 @@ def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     if value is None:
         return _null(place)
     if _by_key(place, place.key, value):
-        keys, _ = codec.engine.keys_in_table(codec.schema, (value,))
-        return exactly(f"{place.key}=%s", *keys) if keys else Native(FALSE)
+        return Native(_one_key(place, (value,), codec))
     kind = place.kind.kind
     if kind in UNTYPED:
         return _untyped_equals(place, value)
@@ -73,6 +72,14 @@ def _null(place: Place) -> Native:
     if place.indexed and place.kind.kind in SORTABLE:
         return exactly(f"({place.sortable} IS NULL AND {likely(f'{place.text} IS NULL')})")
     return exactly(f"{place.text} IS NULL")
+
+
+def _one_key(place: Place, values: Sequence[Any], codec: FieldCodec) -> SQL:
+    """A test for one of some keys."""
+    keys, cast = codec.engine.keys_in_table(codec.schema, values)
+    if len(values) == 1:
+        return SQL(f"{place.key}=%s", tuple(keys)) if keys else FALSE
+    return SQL(f"{place.key}=ANY(%s::{cast}[])", (keys,))
 
 
 def _by_key(place: Place, column: str, value: Any) -> bool:
@@ -245,8 +252,7 @@ def _one_of(path: Path, values: list[Any], codec: FieldCodec) -> SQL | None:
     place = place_of(path, codec)
     kind = place.kind.kind
     if all(_by_key(place, place.key, one) for one in values):
-        keys, cast = codec.engine.keys_in_table(codec.schema, values)
-        return SQL(f"{place.key}=ANY(%s::{cast}[])", (keys,))
+        return _one_key(place, values, codec)
     if kind in TEXTUAL:
         wires = [to_wire(place.kind, one) for one in values]
         if place.indexed:

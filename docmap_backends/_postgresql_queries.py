@@ -66,7 +66,8 @@ class PostgreSQLQueries(PostgreSQLRecords):
         table = self._table(schema)
         if table is None or path != schema.key_path:
             return ""
-        return table.key if table.key_name == schema.key_field.stored else ""
+        named = table.place is not None or table.key_name == schema.key_field.stored
+        return table.key if named else ""
 
     def key_column(self, schema: Schema, path: Path) -> str:
         """The same, where its order is that of the keys: other programs' tables have their own."""
