@@ -114,6 +114,8 @@ def _operand(kind: FieldType, value: Any) -> Any:
         if len(found) == 1 and all(type(item) in PLAIN for item in found.values()):
             return found
         raise ValueError("no scalar in MongoDB")
+    if type(found) in PLAIN and found is not None:
+        return found
     return bound(kind, value)
 
 

@@ -7,7 +7,7 @@ that is there. So every filter asks besides that neither is a list, which no ind
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -71,18 +71,30 @@ class Place:
 
 def place_of(path: Path, codec: FieldCodec) -> Place:
     """The place that a lookup compares. Raises ValueError for one that no filter can name."""
-    schema, segments = codec.schema, path.segments
-    if any(type(segment) is Digits for segment in segments):
+    segments = path.segments
+    if any(type(segment) is Digits for segment in segments):  # they equal the text they look like
         raise ValueError("digits are an index or a key, by what is stored")
-    inside = isinstance(codec, ElementCodec)
-    untyped = codec.type.kind in UNTYPED
+    place = _worked_out(segments, codec.type, codec.schema, isinstance(codec, ElementCodec))
+    if place.unique is not None and not codec.engine.unique_indexes:
+        return replace(place, unique=None)
+    return place
+
+
+@lru_cache(maxsize=4096)
+def _worked_out(
+    segments: tuple[Segment, ...], kind: FieldType, schema: Schema, inside: bool
+) -> Place:
     names: list[str] = []
     for position, segment in enumerate(segments):
         if isinstance(segment, int):
             names.append(str(segment))
         elif not isinstance(segment, str):
             raise ValueError("a place in every element")  # noqa: TRY004 - as above
-        elif untyped and is_awkward(segment) and (schema.model is None or segment[:1] == "$"):
+        elif (
+            kind.kind in UNTYPED
+            and is_awkward(segment)
+            and (schema.model is None or segment[:1] == "$")
+        ):
             raise ValueError("another program may have stored the name as it is")
         elif position == 0 and not inside:
             names.append(stored_top(segment, schema.key_field.stored))
@@ -91,9 +103,7 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
     positions = any(isinstance(segment, int) for segment in segments)
     parents = () if positions else tuple(_prefixes(names))
     unique = None if inside else _unique_types(schema).get(segments)
-    if unique is not None and not codec.engine.unique_indexes:
-        unique = None
-    return Place(".".join(names), parents, codec.type, positions, unique)
+    return Place(".".join(names), parents, kind, positions, unique)
 
 
 @lru_cache(maxsize=512)
