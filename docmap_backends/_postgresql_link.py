@@ -90,7 +90,7 @@ def _element(value: Any) -> bytes:
 class Link:
     """A connection and the statements that are prepared on it."""
 
-    __slots__ = ("_names", "_pid", "_seen", "connection", "idle_since", "pgconn")
+    __slots__ = ("_names", "_pid", "_prepared", "_seen", "connection", "idle_since", "pgconn")
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -100,6 +100,7 @@ class Link:
         self.idle_since = 0.0
         self._pid = os.getpid()
         self._names: dict[bytes, bytes] = {}
+        self._prepared = 0
         self._seen: dict[bytes, int] = {}
 
     # -- statements
@@ -147,7 +148,8 @@ class Link:
         if len(self._names) >= _PREPARED:
             self.control("DEALLOCATE ALL", deadline)
             self._names.clear()
-        name = f"docmap_{len(self._names)}".encode()
+        self._prepared += 1  # never a name twice: who was cancelled may have prepared it
+        name = f"docmap_{self._prepared}".encode()
         try:
             self.pgconn.send_prepare(name, statement)
             (result,) = self._wait(generators.execute(self.pgconn), deadline)

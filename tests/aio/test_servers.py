@@ -15,8 +15,6 @@ from docmap.aio import AsyncStorage, connect
 from tests.aio.things import Thing
 from tests.servers import mongo, postgresql
 
-Open = Callable[[], AsyncIterator[AsyncStorage]]
-
 
 @pytest.fixture(params=["postgresql", "mongodb"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
@@ -76,6 +74,8 @@ async def test_many_tasks_at_once_wait_for_a_connection(url: str) -> None:
         assert len([thing async for thing in db.find(Thing, group=1)]) == 50
 
 
+# PyMongo leaves the socket of a connection that it was opening to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_tasks_that_are_cancelled_spoil_no_connection(url: str, rng: random.Random) -> None:
     async with filled(url) as db:
         ways: list[Callable[[], Awaitable[object]]] = [
