@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -211,7 +212,12 @@ def _told(error: Exception) -> str:
 
 
 def scrubbed(error: Exception) -> Exception:
-    """The driver's error without what its text may hold: stored values, keys, credentials."""
+    """The driver's error without what its text may hold: stored values, keys, credentials.
+
+    With the environment variable `DOCMAP_DEBUG` at 1 it is as it was.
+    """
+    if os.environ.get("DOCMAP_DEBUG") == "1":
+        return error
     if isinstance(error, BulkWriteError):
         failures = [
             {"index": one.get("index"), "code": one.get("code"), "errmsg": "(left out)"}
