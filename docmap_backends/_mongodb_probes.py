@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from secrets import token_hex
 from typing import Any, Final
 
@@ -39,6 +40,14 @@ def element_filters(run: Run, database: Any) -> None:
     _expect(run, database, lists, {"v": {"$elemMatch": {"k": 5}}}, [1])
     nested = {"$elemMatch": {"$type": "array"}}
     _expect(run, database, lists, {"v": {"$eq": [5], "$not": nested}}, [0])
+
+
+def date_expressions(run: Run, database: Any) -> None:
+    """Raise Unsupported if filters cannot compute the parts of dates."""
+    moments = [{ID: 0, "v": datetime(2024, 2, 29, 12)}, {ID: 1, "v": None}]  # noqa: DTZ001
+    parts = {"$month": 2, "$dayOfMonth": 29, "$hour": 12, "$isoDayOfWeek": 4}
+    tests = [{"$eq": [{part: "$v"}, value]} for part, value in parts.items()]
+    _expect(run, database, moments, {"$expr": {"$and": tests}}, [0])
 
 
 def code_point_order(run: Run, database: Any) -> None:

@@ -54,6 +54,11 @@ class MongoQueries(MongoReading):
         """True if filters on the elements of lists tell lists and objects apart."""
         return self._asked("element_filters")
 
+    @property
+    def date_expressions(self) -> bool:
+        """True if filters can compute the parts of dates."""
+        return self._asked("date_expressions")
+
     def _asked(self, name: str) -> bool:
         client = self._client
         probe = partial(getattr(probes, name), self._run, client.database)

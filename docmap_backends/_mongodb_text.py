@@ -14,7 +14,7 @@ from docmap_backends._mongodb_elements import elements
 from docmap_backends._mongodb_lookups import bound
 from docmap_backends._mongodb_numbers import orders_exactly
 from docmap_backends._mongodb_patterns import literal, of_like, of_regex, on_text
-from docmap_backends._mongodb_places import NOTHING, Place, place_of
+from docmap_backends._mongodb_places import NOTHING, ElementCodec, Place, place_of
 
 dialect: Final = LookupManager(elements)
 """Every lookup that MongoDB has a form of."""
@@ -149,16 +149,30 @@ def _moment(path: Path, codec: FieldCodec) -> Place:
     return place
 
 
-def _part(name: str, form: str) -> None:
+def _part(name: str, expression: str, form: str = "", *, shift: int = 0) -> None:
     @dialect.register(name)
     def part(path: Path, value: int, codec: FieldCodec) -> Native:
         place = _moment(path, codec)
-        if place.kind.kind != "date":
-            raise ValueError("no exact form")
         if not 0 <= value <= 99:
             return Native(NOTHING)
+        if place.kind.kind == "datetime":
+            return _computed(path, codec, {"$eq": [{expression: f"${place.name}"}, value + shift]})
+        if not form:
+            raise ValueError("no exact form")
         return on_text(place, form.format(f"{value:02d}"))
 
 
-_part("month", r"\A[0-9]{{4}}-{0}-[0-9]{{2}}\z")
-_part("day", r"\A[0-9]{{4}}-[0-9]{{2}}-{0}\z")
+def _computed(path: Path, codec: FieldCodec, test: dict[str, Any]) -> Native:
+    """A condition on what the server computes, which fails on what is no date."""
+    alone = not isinstance(codec, ElementCodec) and not codec.type.microseconds
+    if not (alone and codec.engine.trusts(codec.schema, path, codec.type)):
+        raise ValueError("other types may be stored there")
+    if not codec.engine.date_expressions:
+        raise ValueError("the server does not compute parts of dates")
+    return Native({"$expr": test})
+
+
+_part("month", "$month", r"\A[0-9]{{4}}-{0}-[0-9]{{2}}\z")
+_part("day", "$dayOfMonth", r"\A[0-9]{{4}}-[0-9]{{2}}-{0}\z")
+_part("hour", "$hour")
+_part("weekday", "$isoDayOfWeek", shift=1)

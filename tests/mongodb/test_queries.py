@@ -51,6 +51,8 @@ def _filter(storage: Any, condition: Any) -> tuple[Any, bool]:
             "$lte": datetime(9999, 12, 31, 23, 59, 59, 999000),  # noqa: DTZ001
             **NO_LIST,
         }}),
+        (Q(at__month=2), {"$expr": {"$eq": [{"$month": "$at"}, 2]}}),
+        (Q(at__weekday=0), {"$expr": {"$eq": [{"$isoDayOfWeek": "$at"}, 1]}}),
         (Q(uid=UUID(int=5)), {"uid": {"$eq": UUID(int=5), **NO_LIST}}),
         (Q(tags__size=1), {"tags": {"$size": 1}}),
         (Q(tags__contains="x"), {"tags": {"$elemMatch": {"$eq": "x"}}}),
@@ -99,7 +101,7 @@ def test_conditions_are_exact_filters(
         (Q(inners__all={"city": "X"}), {"inners": {"$type": "array"}}),
         (Q(tags__all={"startswith": "x"}), {"tags": {"$type": "array"}}),
         (Q(status__matches="a+b+"), {}),
-        (Q(at__month=2), {}),
+        (Q(fine__month=2), {}),
     ],
 )  # fmt: skip
 def test_what_no_filter_says_exactly_is_left_to_docmap(

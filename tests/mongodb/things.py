@@ -56,6 +56,7 @@ def able() -> Iterator[None]:
         patch.object(MongoQueries, "exact_numbers", new=True),
         patch.object(MongoQueries, "decimal128", new=True),
         patch.object(MongoQueries, "element_filters", new=True),
+        patch.object(MongoQueries, "date_expressions", new=True),
         patch.object(MongoIndexes, "unique_indexes", new=True),
     ):
         yield
