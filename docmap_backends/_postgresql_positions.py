@@ -11,7 +11,7 @@ from docmap.schema.readers import to_wire
 from docmap_backends._postgresql_keys import key_text
 from docmap_backends._postgresql_lists import listed
 from docmap_backends._postgresql_lookups import compared
-from docmap_backends._postgresql_places import NUMERIC, SORTABLE, TEXTUAL, Place, place_of
+from docmap_backends._postgresql_places import NUMERIC, SORTABLE, TEXTUAL, Place, misfit, place_of
 from docmap_backends._postgresql_sql import Position
 from docmap_backends._sql import SQL
 
@@ -49,7 +49,7 @@ def _position(place: Place, sign: str, value: Any) -> Position:
     if not others:
         return Position(plain, own)
     types = ",".join(f"'{one}'" for one in others)
-    odd = f"({place.sortable} IS NULL AND {place.type} IN ({types}))"
+    odd = f"({misfit(kind, place.json, place.text)} AND {place.type} IN ({types}))"
     return Position(plain, SQL(f"({own.text} OR {odd})", own.parameters))
 
 

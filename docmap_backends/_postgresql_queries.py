@@ -115,9 +115,9 @@ class PostgreSQLQueries(PostgreSQLRecords):
         else:
             batches = self._batches(schema, statement)
         first = next(batches, None)
-        if not first:
+        if not first and not self._hides_odd(schema, query):
             return
-        if first[0][-1] == b"t":
+        if not first or first[0][-1] == b"t":
             batches.close()
             yield from self._sorted_here(schema, query)
             return
@@ -125,17 +125,31 @@ class PostgreSQLQueries(PostgreSQLRecords):
             for row in rows:
                 yield row[0] or b"", int(row[1] or 0)
 
+    def _hides_odd(self, schema: Schema, query: NativeQuery) -> bool:
+        """True if nothing was found behind a position, and values of other types may be there."""
+        if not query.parts:
+            return False
+
+        def read(table: Table) -> list[Row]:
+            flag = self._flag(schema, table, query)
+            return self._rows(f"SELECT {flag.text}", flag.parameters)
+
+        nothing: list[Row] = []
+        return self._reading(schema, read, nothing) == [(b"t",)]
+
     def _in_order(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         flag = self._flag(schema, table, query)
         if not query.parts:
-            found = _selected(table, query.condition, flag)
+            found = _selected(table, query.condition, flag, odd=False)
             return _sliced(self._with_order(schema, table, found, query.order), query)
         # One after the other, each from the place in the index where it begins; the limit of each
         # keeps its order, and that of the whole stops the rest from being run.
         most = None if query.limit is None else query.offset + query.limit
         parts = [
             _sliced(
-                self._with_order(schema, table, _selected(table, part.condition), part.order),
+                self._with_order(
+                    schema, table, _selected(table, part.condition, odd=False), part.order
+                ),
                 NativeQuery(limit=most),
             )
             for part in query.parts
@@ -153,7 +167,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
 
     def _flag(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         """Whether values of other types are among those that are sorted, if that is not known."""
-        found = where(query.condition, odd=True)
+        found = where(query.condition, placed=False)
         tests: list[str] = []
         values: list[Any] = []
         for term in query.order:
@@ -184,7 +198,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         terms, tree = query.order, schema.codec.tree
         names = {term.path.segments[0] for term in terms}
         stop = None if query.limit is None else query.offset + query.limit
-        found = self._streamed(schema, lambda table: _selected(table, query.condition, odd=True))
+        found = self._streamed(schema, lambda table: _selected(table, query.condition))
         ordered = sorted_by(found, terms, lambda record: tree(record[0], names), stop)
         return islice(ordered, query.offset, stop)
 
@@ -241,7 +255,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         return self._reading(schema, read, nothing)
 
 
-def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: bool = False) -> SQL:
+def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: bool = True) -> SQL:
     found = where(condition, odd=odd)
     columns, values = f"{table.doc}, {table.rev}", found.parameters
     if flag is not None:

@@ -26,32 +26,39 @@ class Position(NamedTuple):
     """For values of whatever type."""
 
 
-def render(condition: Any, *, odd: bool = False) -> SQL:
+def render(condition: Any, *, odd: bool = True, placed: bool = True) -> SQL:
     """The planner's tree of native conditions as one condition.
 
     WHERE takes unknown for false, so a clause may be unknown there; whatever stands under NOT is
-    made two-valued first. `odd` asks for forms that hold for values of other types than declared.
+    made two-valued first. Not `odd` takes forms that do not hold for values of other types than
+    declared, but have an index; not `placed` takes the condition without the position of a page.
     """
+
+    def below(one: Any) -> SQL:
+        return render(one, odd=odd, placed=placed)
+
     match condition:
+        case Native(Position()) if not placed:
+            return TRUE
         case Native(Position(plain, whole)):
             return whole if odd else plain
         case Native(sql):
             return sql  # type: ignore[no-any-return]
         case And(children):
-            return joined(" AND ", (render(one, odd=odd) for one in children)) if children else TRUE
+            return joined(" AND ", map(below, children)) if children else TRUE
         case Or(children):
-            return joined(" OR ", (render(one, odd=odd) for one in children)) if children else FALSE
+            return joined(" OR ", map(below, children)) if children else FALSE
         case Not(child):
-            inner = render(child, odd=odd)
+            inner = below(child)
             return SQL(f"(({inner.text}) IS NOT TRUE)", inner.parameters)
     raise TypeError(f"{type(condition).__name__} is no native condition")
 
 
-def where(condition: Any, *, odd: bool = False) -> SQL:
+def where(condition: Any, *, odd: bool = True, placed: bool = True) -> SQL:
     """The WHERE clause of a native condition, with the space before it; nothing for None."""
     if condition is None:
         return SQL("")
-    rendered = render(condition, odd=odd)
+    rendered = render(condition, odd=odd, placed=placed)
     return SQL(f" WHERE {rendered.text}", rendered.parameters)
 
 
