@@ -69,8 +69,8 @@ class MongoUpdates(MongoIndexes):
         self, schema: Schema, query: NativeQuery, rewriter: Rewriter, *, new: bool
     ) -> list[Record] | None:
         made = native_update(self, schema, rewriter)
-        if isinstance(made, str) or not made.refusing:
-            return None
+        if isinstance(made, str) or not made.refusing or self._client.abilities.sharded:
+            return None  # a router would want to know the shard
         collection, search = self._collection(schema), self._search(schema, query)
         try:
             found = self._run(
