@@ -106,13 +106,17 @@ class MongoTransactions(MongoCopying):
         return abilities.replicated or abilities.has("transactions", self._try_transaction)
 
     def _try_transaction(self) -> None:
-        """Read something in a transaction. Raises Unsupported where there are none."""
+        """Read something in a transaction. Raises Unsupported where there are none.
+
+        Some servers take no notice of it in what they run, and know of none to end.
+        """
         client = self._client
         session = self._run(client.native.start_session)
         try:
             self._run(session.start_transaction)
             notes = client.database["_docmap_collections"]
             self._run(lambda: notes.find_one({}, session=session))
+            self._run(session.commit_transaction)
         finally:
             self._abort(session)
             with suppress(*_FAILURES):

@@ -179,7 +179,15 @@ def refuse_transactions(command: Command) -> dict[str, object]:
 def test_a_compatible_server_that_names_no_replica_set_is_asked() -> None:
     with Scripted("alone") as server, connect(server.url) as db:
         assert "transactions" in db.abilities
-        assert server.names[:2] == ["find", "abortTransaction"]
+        assert server.names[:2] == ["find", "commitTransaction"]
+
+
+def test_a_server_that_takes_no_notice_of_transactions_has_none() -> None:
+    with Scripted("alone") as server, connect(server.url) as db:
+        unknown = failure(59, "CommandNotFound")
+        server.always("commitTransaction", lambda _: dict(unknown))
+        server.always("abortTransaction", lambda _: dict(unknown))
+        assert "transactions" not in db.abilities
 
 
 def test_a_server_without_sessions_is_not_even_asked() -> None:
