@@ -52,7 +52,8 @@ class Abilities:
         known = self._known.get(name)
         if known is None:
             try:
-                probe()
+                with self._client.outside():
+                    probe()
                 known = True
             except Unsupported:
                 known = False

@@ -186,6 +186,16 @@ class Client:
         finally:
             self._open.session = self._open.broken = None
 
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """Let commands in the block be of no transaction, and end none by their errors."""
+        opened = self._open
+        held, opened.session, opened.broken = (opened.session, opened.broken), None, None
+        try:
+            yield
+        finally:
+            opened.session, opened.broken = held
+
     @property
     def broken(self) -> BaseException | None:
         """What ended the caller's transaction on the server; None if nothing did."""

@@ -51,7 +51,6 @@ class MongoTransactions(MongoCopying):
                 yield
             self._commit(session)
         except BaseException:
-            self._ensured.clear()  # collections that were made in it are gone
             self._abort(session)
             raise
         finally:

@@ -46,10 +46,8 @@ class MongoWriting(MongoUpdates):
     def _create(self, schema: Schema) -> bool:
         """Make the collection, if others have not; True if it was made."""
         database, name = self._client.database, self._collection(schema).name
-        if self._session is not None and name in self._run(database.list_collection_names):
-            return False  # a command that is refused would end the transaction
         try:
-            self._run(lambda: database.command("create", name, session=self._session))
+            self._run(lambda: database.command("create", name))
         except StorageError as error:
             if getattr(error.__cause__, "code", None) != _EXISTS:
                 raise

@@ -107,7 +107,8 @@ class MongoDBStorage(MongoWatching):
         return [name for name in found if name is not None]
 
     def _ensure(self, schema: Schema) -> None:
-        if not self._catalogue.has(self._run, schema):
-            made = self._create(schema)
-            self._catalogue.note(self._run, schema, made=made)
-        self._ensure_indexes(schema)
+        with self._client.outside():  # a server makes few of these things in a transaction
+            if not self._catalogue.has(self._run, schema):
+                made = self._create(schema)
+                self._catalogue.note(self._run, schema, made=made)
+            self._ensure_indexes(schema)

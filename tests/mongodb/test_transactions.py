@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Annotated
 
 import pytest
 
 from docmap import (
     BaseStorageAdapter,
     Document,
+    Indexed,
     OutcomeUnknown,
     StorageError,
     TransactionConflict,
@@ -17,7 +19,7 @@ from docmap import (
     Unsupported,
     connect,
 )
-from tests.mongodb.scripted import Command, Scripted, batch, failure
+from tests.mongodb.scripted import Command, Scripted, batch, failure, refused
 
 
 class Box(Document, collection="boxes"):
@@ -195,3 +197,29 @@ def test_a_server_without_sessions_is_not_even_asked() -> None:
     with Scripted("alone", hello=hello) as server, connect(server.url) as db:
         assert "transactions" not in db.abilities
         assert server.commands == []
+
+
+def test_what_is_made_or_tried_beside_it_is_not_part_of_it(server: Scripted) -> None:
+    """Collections, indexes and trials: an error of theirs would end the transaction."""
+    server.answer("create", failure(48, "NamespaceExists"))
+    server.always("insert", lambda command: taken_twice(server, command))
+    with connect(server.url) as db:
+        with db.transaction():
+            db.insert(Named(id="a", name="x"))
+        assert server.names[-1] == "commitTransaction"
+    inside = [next(iter(one)) for one in server.commands if "autocommit" in one]
+    assert "create" not in inside
+    assert "createIndexes" not in inside
+    assert inside.count("insert") == 1
+
+
+class Named(Document, collection="named"):
+    name: Annotated[str, Indexed(unique=True)]
+
+
+def taken_twice(server: Scripted, command: Command) -> dict[str, object]:
+    """A server with partial unique indexes: of a trial the second of two alike is refused."""
+    tried = [one["documents"][0].get("v") for one in server.asked("insert")]
+    if command["insert"] != "named" and tried.count("a") == 2:
+        return dict(refused(11000, "E11000 dup key"))
+    return {"ok": 1.0, "n": len(command["documents"])}
