@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from psycopg import errors as pg
 
-from docmap.errors import ForeignStore
+from docmap.errors import ForeignStore, StorageError, TransactionConflict
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap_backends._postgresql_connections import Connections
@@ -36,6 +37,10 @@ _CATALOGUE: Final = (
     name text COLLATE "C" PRIMARY KEY, collection text COLLATE "C" NOT NULL,
     definition text NOT NULL)""",
     f"COMMENT ON TABLE docmap_collections IS '{_COMMENT}'",
+)
+_PRESENT: Final = (
+    "SELECT c IS NOT NULL, obj_description(c, 'pg_class') "
+    "FROM (SELECT to_regclass('docmap_collections')::oid AS c) found"
 )
 _RESERVED: Final = re.compile(r"docmap_|pg_|ix_")
 
@@ -155,11 +160,15 @@ class Catalogue:
     def exists(self) -> bool:
         """True if the database has docmap's tables. Raises ForeignStore if they are not ours."""
         if not self._made:
-            ((present, told),) = self._connections.rows(
-                "SELECT c IS NOT NULL, obj_description(c, 'pg_class') "
-                "FROM (SELECT to_regclass('docmap_collections')::oid AS c) found"
-            )
-            self._made = present == b"t" and _is_ours(told, self._connections.where)
+            ((present, told),) = self._connections.rows(_PRESENT)
+            if present == b"t" and told is None and self._connections.in_transaction:
+                ((present, told),) = self._connections.rows(_PRESENT, apart=True)
+                if present == b"t" and _is_ours(told, self._connections.where):
+                    raise self._made_since("docmap_collections")
+            there = present == b"t" and _is_ours(told, self._connections.where)
+            # What this transaction may have made the others do not see yet.
+            self._made = there and not self._connections.in_transaction
+            return there
         return self._made
 
     def names(self) -> list[str]:
@@ -197,7 +206,6 @@ class Catalogue:
             if self._schema:
                 self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}"])
             self._connections.script(_CATALOGUE)
-            self._made = True
         table = self.current(schema.collection)
         if table is None:
             return self._create(schema)
@@ -219,7 +227,7 @@ class Catalogue:
                 "rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL)"
             )
         except pg.DuplicateTable as error:
-            raise taken_by_others(schema.collection, self._connections.where) from error
+            raise self._there_already(schema.collection) from error
         if schema.shard_key is not None:
             self._spread(table)
         self._connections.written(
@@ -227,6 +235,23 @@ class Catalogue:
             (schema.collection, table.key_name),
         )
         return table
+
+    def _there_already(self, collection: str) -> StorageError:
+        """The error of a table that was not to be seen: another program's, or made just now."""
+        rows = []
+        with suppress(pg.UndefinedTable):  # the catalogue too is made in this transaction
+            rows = self._connections.rows(
+                "SELECT 1 FROM docmap_collections WHERE name = %s", (collection,), apart=True
+            )
+        if not rows:
+            return taken_by_others(collection, self._connections.where)
+        return self._made_since(table_name(collection))
+
+    def _made_since(self, table: str) -> TransactionConflict:
+        return TransactionConflict(
+            f"the table {table} was made by others since this transaction began: run it again",
+            engine=ENGINE,
+        )
 
     def _spread(self, table: Table) -> None:
         """Spread a table over the servers by its keys, where the server can do that."""
