@@ -32,7 +32,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
     """`postgresql://user:password@host:5432/database`, several hosts separated by commas.
 
     Options: `timeout` (seconds for each operation, 30), `connect_timeout` (seconds
-    to connect, 5), `pool_size` (connections at most, 10), `isolation` (of transactions:
+    to connect, 5), `pool_size` (connections at most, 20), `isolation` (of transactions:
     `serializable`, `repeatable read`, `read committed`), `schema` (the schema that holds the
     tables), `kept_changes` (how many changes of watched collections are kept, 100,000), `tables`
     (tables of other programs, `orders=shop.orders(id,data)`), and those of libpq: `sslmode`,
@@ -62,7 +62,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
             raise self._wrong("connect_timeout", "a number of seconds above 0")
         self._kept_changes = check_kept(self._options.get("kept_changes", KEPT), "postgresql")
         self._places = read_places(self._options.get("tables", ""))
-        self._pool_size = self._options.get("pool_size", 10)
+        self._pool_size = self._options.get("pool_size", 20)
         if self._pool_size < 1:
             raise self._wrong("pool_size", "a number of connections, at least 1")
         try:
