@@ -74,8 +74,9 @@ class Hooks(CopyHooks, CountingHooks):
 
     def __init__(self) -> None:
         self._mutex = threading.RLock()
-        self.scans_seen: set[tuple[str, str]] = set()
-        """The collections and shapes of queries whose scan was warned of, or is none."""
+        self.scans_seen: dict[tuple[str, str], float] = {}
+        """Until when, by `time.monotonic()`, no plan of a query is looked at for a scan, by its
+        collection and shape."""
         self.listeners = Listeners()
         self.hooks = StorageHooks()
 

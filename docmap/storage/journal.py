@@ -7,11 +7,12 @@ and large unindexed scans are warnings.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from docmap.errors import DocmapError, StorageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("docmap")
 _SHAPES_KEPT = 1000
+_LOOKED_AGAIN = 60.0  # seconds until a small collection on a server may have grown
 _SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster
 
 
@@ -324,18 +326,20 @@ def _shape(plan: Plan | None) -> str:
 def _warn_of_scan(storage: Lifecycle, plan: Plan) -> None:
     """Warn once of each kind of query that reads all of a large collection."""
     shape = (plan.request.schema.collection, _shape(plan))
-    if shape in storage.scans_seen or not logger.isEnabledFor(logging.WARNING):
+    if storage.scans_seen.get(shape, 0.0) > monotonic() or not logger.isEnabledFor(logging.WARNING):
         return
     try:
         own = storage._explain(plan.request.schema, plan.native)
     except StorageError:
         return  # the query is done: it does not fail for want of a warning
-    if own.scan and own.documents < storage.scan_documents:
+    small = own.scan and own.documents < storage.scan_documents
+    if small and storage.default_timeout is None:
         return  # it may have grown when the query is made again
     if len(storage.scans_seen) >= _SHAPES_KEPT:
         storage.scans_seen.clear()  # a program may put its conditions together without end
-    storage.scans_seen.add(shape)
-    if own.scan:
+    # To look is a question more to a server, and a query is as slow as the way there.
+    storage.scans_seen[shape] = monotonic() + _LOOKED_AGAIN if small else math.inf
+    if own.scan and not small:
         logger.warning(
             "unindexed scan of %s on %s: %s reads all of about %d documents; declare an index, or "
             "use options(allow_scan=False) to refuse such queries",
