@@ -9,7 +9,16 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from docmap import BaseStorageAdapter, Document, DuplicateKey, Index, Indexed, Unsupported, connect
+from docmap import (
+    BaseStorageAdapter,
+    Document,
+    DuplicateKey,
+    Index,
+    Indexed,
+    StorageError,
+    Unsupported,
+    connect,
+)
 from docmap.testing.notes import Note, check_sound, held, note
 from docmap.testing.proxy import Proxy
 from tests.servers import ferretdb
@@ -85,3 +94,16 @@ def test_decimals_are_kept_or_refused(db: BaseStorageAdapter) -> None:
     else:
         assert db.get(Priced, "a").total == Decimal("1.10")
     assert db.ping()
+
+
+def test_a_name_with_a_quotation_mark_is_refused_and_nothing_else_suffers(
+    db: BaseStorageAdapter,
+) -> None:
+    """SQLite is told of the names in JSON that FerretDB 1 puts together by itself.
+
+    The conformance suite stores such names throughout, which is why it has no profile here.
+    """
+    with pytest.raises(StorageError):
+        db.insert_many("odd", [{"id": "a", 'the "name"': 1}])
+    db.insert_many("odd", [{"id": "b", "the 'name'": 1, "a.b": 2, "$c": 3}])
+    assert [row["id"] for row in db.find("odd")] == ["b"]
