@@ -26,6 +26,7 @@ from docmap_backends._postgresql_explain import explained
 from docmap_backends._postgresql_places import (
     NUMERIC,
     SORTABLE,
+    TEXTUAL,
     Source,
     element_source,
     expressions,
@@ -222,12 +223,19 @@ class PostgreSQLQueries(PostgreSQLRecords):
         if path.segments.count(EACH) > 1 or is_tag(path, kind):
             return None
 
+        plain = kind.kind in TEXTUAL and (path.segments, kind.kind) in indexed(schema)
+
         def read(table: Table) -> list[Row]:
-            return self._all(_distinct(table, path, kind, condition))
+            statement = _distinct_texts if plain else _distinct
+            return self._all(statement(table, path, kind, condition))
 
         nothing: list[Row] = []
         rows, read_value = self._reading(schema, read, nothing), reader(kind)
-        wires = (None if text is None else from_json(text) for (text,) in rows)
+        if plain and any(row[-1] == b"t" for row in rows):
+            return None
+        texts = (row[0] for row in rows)
+        parse = bytes.decode if plain else from_json
+        wires = (None if text is None else parse(text) for text in texts)
         return [wire if read_value is None else read_value(wire) for wire in wires]
 
     # -- plans
@@ -270,6 +278,17 @@ def _sliced(statement: SQL, query: NativeQuery) -> SQL:
     if query.offset:
         text, values = f"{text} OFFSET %s", (*values, query.offset)
     return SQL(text, values)
+
+
+def _distinct_texts(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
+    """The distinct texts at a path, each with the answer of an index to whether all are texts."""
+    found = where(condition)
+    json, text = expressions(path, Source(table.doc))
+    flag = any_row(f"{table.name} WHERE {misfit(kind.kind, json, text)}")
+    return SQL(
+        f'SELECT DISTINCT {text} COLLATE "C", {flag} FROM {table.name}{found.text}',
+        found.parameters,
+    )
 
 
 def _distinct(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
