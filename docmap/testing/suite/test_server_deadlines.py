@@ -79,10 +79,13 @@ def test_a_stream_that_freezes_ends_in_time(disturbed: Disturbed) -> None:
     seen = [next(stream).id]
     disturbed.proxy.freeze()
     begun = time.monotonic()
-    with pytest.raises(Unavailable):  # what was read ahead may still come
+    try:
         seen.extend(one.id for one in stream)
+    except Unavailable:  # what was read ahead may still come
+        assert len(seen) <= count
+    else:
+        assert len(seen) == count  # an engine may read all of so few ahead
     assert time.monotonic() - begun < 60
-    assert len(seen) < count
     disturbed.melt()
     assert len({one.id for one in db.find(Note)}) == count
 
