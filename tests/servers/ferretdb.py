@@ -45,7 +45,8 @@ def launch(place: Path) -> dict[str, Any]:
 
 def stop(place: Path) -> None:
     """End the server as a crash would."""
-    running.killed(int((place / "pid").read_text(encoding="utf-8")), signal.SIGKILL)
+    pid, port = (int((place / name).read_text(encoding="utf-8")) for name in ("pid", "port"))
+    running.killed(pid, signal.SIGKILL, port)
 
 
 def _build(place: Path) -> None:

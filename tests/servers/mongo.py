@@ -63,7 +63,8 @@ def launch(place: Path) -> dict[str, Any]:
 
 def stop(place: Path) -> None:
     """End the stand-in as a crash would; what it held is gone."""
-    running.killed(int((place / "pid").read_text(encoding="utf-8")), signal.SIGKILL)
+    pid, port = (int((place / name).read_text(encoding="utf-8")) for name in ("pid", "port"))
+    running.killed(pid, signal.SIGKILL, port)
 
 
 def spawned(place: Path, command: list[str], first: str) -> int:

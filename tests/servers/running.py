@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -170,14 +171,24 @@ def with_database(url: str, name: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}/{name}{mark}{options}"
 
 
-def killed(pid: int, number: int) -> None:
-    """Signal a process and wait until it is gone, or a zombie of somebody else's."""
+def killed(pid: int, number: int, port: int) -> None:
+    """Signal a process and wait until it is gone, or a zombie of somebody else's.
+
+    The last of its threads may hold its port a moment longer: that is waited for too.
+    """
     with suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, number)
         while _runs(pid):
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
             _pause()
+    while _listens(port):
+        _pause()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _runs(pid: int) -> bool:
