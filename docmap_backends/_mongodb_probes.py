@@ -44,7 +44,10 @@ def element_filters(run: Run, database: Any) -> None:
 
 def date_expressions(run: Run, database: Any) -> None:
     """Raise Unsupported if filters cannot compute the parts of dates."""
-    moments = [{ID: 0, "v": datetime(2024, 2, 29, 12)}, {ID: 1, "v": None}]  # noqa: DTZ001
+    moments: list[dict[str, Any]] = [
+        {ID: 0, "v": datetime(2024, 2, 29, 12)},  # noqa: DTZ001 - PyMongo's form of UTC
+        {ID: 1, "v": None},
+    ]
     parts = {"$month": 2, "$dayOfMonth": 29, "$hour": 12, "$isoDayOfWeek": 4}
     tests = [{"$eq": [{part: "$v"}, value]} for part, value in parts.items()]
     _expect(run, database, moments, {"$expr": {"$and": tests}}, [0])
