@@ -7,13 +7,19 @@ the declared type; `misfit` tells of the latter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from pydantic.errors import PydanticUndefinedAnnotation
+
+from docmap.errors import InvalidModel
 from docmap.plan.engine import FieldCodec
 from docmap.query.paths import Digits, Path
+from docmap.schema.registry import DECLARATION, known
+from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap.schema.wire import BIGINT_DIGITS, TAGS
 from docmap_backends._postgresql_sql import literal
@@ -110,16 +116,29 @@ def is_tag(path: Path, kind: FieldType) -> bool:
     return kind.kind in UNTYPED and not TAGS.isdisjoint(path.segments)
 
 
-@lru_cache(maxsize=512)
 def indexed(schema: Any) -> frozenset[tuple[tuple[Any, ...], str]]:
     """The paths, each with the kind of its type, that declared indexes hold as they sort."""
+    return _indexed(schema, known.generation)
+
+
+@lru_cache(maxsize=512)
+def _indexed(schema: Any, _: int) -> frozenset[tuple[tuple[Any, ...], str]]:
     return frozenset(
         (term.path.segments, term.type.kind)
-        for one in (schema, *schema.relatives)
+        for one in (schema, *schema.relatives, *_others(schema))
         for index in one.indexes
         for term in index.terms
         if not term.elements
     )
+
+
+def _others(schema: Schema) -> Iterator[Schema]:
+    """Other classes over the same collection, whose indexes serve this one too."""
+    for cls in known.all():
+        if getattr(cls, DECLARATION).collection == schema.collection:
+            # A class that cannot be used yet has made no index.
+            with suppress(InvalidModel, PydanticUndefinedAnnotation):
+                yield cls.__docmap_schema__
 
 
 def expressions(path: Path, source: Source = Source()) -> tuple[str, str]:

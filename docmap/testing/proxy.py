@@ -3,13 +3,11 @@
 A storage is given the proxy's URL instead of its server's. What the proxy does to it is told from
 the test's thread, and holds when the call returns:
 
-```python
-with Proxy(url) as proxy, connect(proxy.url, timeout=1.0) as db:
-    proxy.freeze()
-    ...  # every call ends in Unavailable or OutcomeUnknown within its deadline
-    proxy.heal()
-    ...  # and works again
-```
+    with Proxy(url) as proxy, connect(proxy.url, timeout=1.0) as db:
+        proxy.freeze()
+        ...  # every call ends in Unavailable or OutcomeUnknown within its deadline
+        proxy.heal()
+        ...  # and works again
 
 Bytes are passed on as they are, so that what is to be found in requests (`lose_reply`) must not be
 encrypted.
