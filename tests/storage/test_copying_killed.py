@@ -52,7 +52,9 @@ def test_a_copy_goes_on_once_the_disk_has_room(engine: str, tmp_path: Path) -> N
         expected = contents(one)
     arguments = [sys.executable, "-m", "tests.storage.copier", source, target, str(BATCH)]
     arguments.append("60000")
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        arguments, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "docmap.errors.Storage" in done.stderr.splitlines()[-1]
     with connect(target) as other:
@@ -66,10 +68,14 @@ def test_a_copy_goes_on_once_the_disk_has_room(engine: str, tmp_path: Path) -> N
 def _kill(source: str, target: str, after: int) -> None:
     """Run a copy, and kill it after so many lines of its progress."""
     arguments = [sys.executable, "-m", "tests.storage.copier", source, target, str(BATCH)]
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(arguments, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         for number, line in enumerate(process.stdout, 1):
             assert line != "done\n"
+            process.stdin.write("\n")
+            process.stdin.flush()
             if number == after:
                 process.kill()
                 break
