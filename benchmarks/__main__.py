@@ -18,21 +18,28 @@ import pydantic
 from benchmarks import report
 from benchmarks.by_hand import MemoryByHand, SQLiteByHand
 from benchmarks.by_hand_files import LevelDBByHand, LevelDBByHandUnsynced, ShelveByHand
+from benchmarks.by_hand_servers import MongoDBByHand, PostgreSQLByHand
 from benchmarks.contestant import Contestant
 from benchmarks.measure import AnswersDifferError, Line, measure
 from benchmarks.others import PeeweeJSON, SQLAlchemyJSON, TinyDBFile
 from benchmarks.others_files import MontyDBFile, TinyDBCached, TinyMongoFile
+from benchmarks.others_servers import Beanie, MongoEngine, SQLAlchemyAsync
 from benchmarks.ours import (
     DocmapInMemory,
     DocmapOnLevelDB,
     DocmapOnLevelDBUnsynced,
+    DocmapOnMongoDB,
+    DocmapOnPostgreSQL,
     DocmapOnShelve,
     DocmapOnSQLite,
     DocmapOnTinyDB,
 )
+from benchmarks.servers import server_url
 from benchmarks.startup import import_seconds, plan_seconds
 
 _URLS = {
+    "postgresql": "",
+    "mongodb": "",
     "sqlite": "sqlite:///{}.db",
     "memory": "memory://",
     "leveldb": "leveldb:///{}.level",
@@ -47,6 +54,8 @@ _OURS: dict[str, tuple[type[Contestant], ...]] = {
     "leveldb-unsynced": (DocmapOnLevelDBUnsynced, LevelDBByHandUnsynced),
     "tinydb": (DocmapOnTinyDB,),
     "shelve": (DocmapOnShelve, ShelveByHand),
+    "postgresql": (DocmapOnPostgreSQL, PostgreSQLByHand),
+    "mongodb": (DocmapOnMongoDB, MongoDBByHand),
 }
 _OTHERS: dict[str, dict[str, tuple[type[Contestant], ...]]] = {
     "sqlite": {
@@ -55,6 +64,8 @@ _OTHERS: dict[str, dict[str, tuple[type[Contestant], ...]]] = {
         "tinydb": (TinyDBFile,),
     },
     "tinydb": {"tinydb": (TinyDBFile, TinyDBCached), "montydb": (MontyDBFile,)},
+    "postgresql": {"sqlalchemy": (SQLAlchemyAsync,)},
+    "mongodb": {"mongoengine": (MongoEngine,), "beanie": (Beanie,)},
 }
 _LARGEST_FOR_SLOW = 10_000
 
@@ -78,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     lines += measure(engine, contestants, documents, options.repeat, tell)
             imported = import_seconds(directory, max(options.repeat, 5), tell)
             planned = {
-                engine: plan_seconds(_URLS[engine].format(directory / "plan"), options.repeat)
+                engine: plan_seconds(_url(engine, directory), options.repeat)
                 for engine in options.engine
             }
     except AnswersDifferError as error:
@@ -98,6 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = {"lines": report.data(lines), "import": imported, "plan": planned}
         options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return 0
+
+
+def _url(engine: str, directory: Path) -> str:
+    """Where to plan queries: an empty store, or an empty database of a server."""
+    return _URLS[engine].format(directory / "plan") if _URLS[engine] else server_url(engine)
 
 
 def _contestants(engine: str, documents: int, directory: Path, *, others: bool) -> list[Contestant]:

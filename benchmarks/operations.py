@@ -136,8 +136,12 @@ def _times(act: Callable[[Contestant], Any]) -> Callable[[Contestant, Sample], A
 
 
 def _all(ratio: float, *, but: str = "") -> dict[str, float]:
-    engines = ("sqlite", "memory", "leveldb", "leveldb-unsynced")
+    engines = ("sqlite", "memory", "leveldb", "leveldb-unsynced", *_SERVERS)
     return dict.fromkeys((engine for engine in engines if engine != but), ratio)
+
+
+_SERVERS: Final = ("postgresql", "mongodb")
+_ON_SERVERS: Final = dict.fromkeys(_SERVERS, 1.2)
 
 
 OPERATIONS: Final = (
@@ -157,7 +161,7 @@ OPERATIONS: Final = (
         calls=100,
         undo=_delete_inserted,
     ),
-    Operation("get by key", _get, _in_order, _all(1.5), calls=400),
+    Operation("get by key", _get, _in_order, {**_all(1.5), **_ON_SERVERS}, calls=400),
     Operation(
         "status + country, indexed, all",
         _times(lambda c: c.of_status_and_country()),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from benchmarks.contestant import OURS, Contestant, Orders
+from benchmarks.servers import server_url
 from benchmarks.views import Brief, OrderStruct
 from benchmarks.workload import AMOUNT, COUNTRY, NAME, PAGE, STATUS, TAG, Order, Row
 from docmap import Avg, Count, Sum, col, connect
@@ -22,8 +23,12 @@ class Docmap(Contestant):
     url: ClassVar[str]
 
     def open(self, name: str) -> None:
-        self.db = connect(self.url.format(self.directory / name))
+        self.db = connect(self.place(name))
         self.db.ensure_indexes(Order)
+
+    def place(self, name: str) -> str:
+        """The URL of an empty store."""
+        return self.url.format(self.directory / name)
 
     def close(self) -> None:
         self.db.disconnect()
@@ -126,3 +131,18 @@ class DocmapOnShelve(Docmap):
     """docmap on a shelf."""
 
     url: ClassVar[str] = "shelve:///{}.docmap"
+
+
+class DocmapOnPostgreSQL(Docmap):
+    """docmap on PostgreSQL."""
+
+    url: ClassVar[str] = "postgresql"
+
+    def place(self, name: str) -> str:
+        return server_url(self.url)
+
+
+class DocmapOnMongoDB(DocmapOnPostgreSQL):
+    """docmap on MongoDB, or what stands in for it."""
+
+    url: ClassVar[str] = "mongodb"

@@ -32,6 +32,11 @@ _FASTER: Final[dict[tuple[str, int], dict[str, dict[str, float]]]] = {
         "peewee": {"range + sort desc + first 20": 25},
         "TinyDB": _TINYDB,
     },
+    ("postgresql", 10_000): {"SQLAlchemy async": {"load all, per document": 2}},
+    ("mongodb", 10_000): {
+        "MongoEngine": {"load all, per document": 8},
+        "Beanie": {"load all, per document": 1.8},
+    },
     ("tinydb", 5_000): {"TinyMongo": _MONGO_LIKE},
     ("tinydb", 10_000): {
         "TinyDB": _TINYDB,

@@ -70,6 +70,14 @@ def storage(alias: str = DEFAULT) -> BaseStorageAdapter:
     return _registry.storage(alias)
 
 
+def setting_of(alias: str) -> Setting:
+    """What `alias` was configured as, for who opens it otherwise.
+
+    Raises InvalidConfig for an unknown alias, and for a storage that the program has made itself.
+    """
+    return _registry.setting(alias)
+
+
 def default_storage() -> BaseStorageAdapter | None:
     """The storage named `default`, or None if nothing configures one."""
     return _registry.default()
@@ -120,6 +128,17 @@ class _Registry:
                 elif not _is_open(opened):  # it was used in a with block of its own
                     opened.connect()
         return opened
+
+    def setting(self, alias: str) -> Setting:
+        found = self._setting(alias)
+        if found is None:
+            raise _unknown(alias, {*self._settings, *environment(), *files()})
+        if not isinstance(found, Setting):
+            raise InvalidConfig(
+                f"the storage {alias!r} was given to configure() as an object, which is not "
+                f'awaited: name its URL, configure({{"{alias}": "sqlite:///app.db"}})'
+            )
+        return found
 
     def default(self) -> BaseStorageAdapter | None:
         if DEFAULT in self._open or self._setting(DEFAULT) is not None:

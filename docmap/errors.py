@@ -22,11 +22,14 @@ DocmapError
 ├── InvalidConfig                        an unknown scheme, option or alias, a missing extra
 ├── NoStorage                            a document that knows no storage
 ├── AlreadyConnected (RuntimeError)
+├── UseAsyncStorage                      sync code asks a storage that is awaited
 ├── Unsupported                          an ability that this engine does not have
 └── StorageError                         the engine failed; its exception is the cause
     ├── NotConnected
     ├── StoreLocked
     ├── TransactionConflict              others wrote what a transaction had read: run it again
+    ├── Unavailable                      no server, answer or connection in time: try again later
+    ├── OutcomeUnknown                   a write was sent and its reply never came: look first
     ├── StorageFull
     ├── CorruptStore
     └── ForeignStore                     the file belongs to another program or a newer docmap
@@ -214,6 +217,10 @@ class AlreadyConnected(DocmapError, RuntimeError):
     """`connect()` on a storage that is open; `reconnect()` closes and opens it again."""
 
 
+class UseAsyncStorage(DocmapError):
+    """The storage is awaited (docmap.aio): use its methods, and not those of the document."""
+
+
 class Unsupported(DocmapError):
     """The engine does not have the ability that was asked for."""
 
@@ -232,6 +239,17 @@ class StoreLocked(StorageError):
 
 class TransactionConflict(StorageError):
     """Others wrote what the transaction had read; nothing of it was written, run it again."""
+
+
+class Unavailable(StorageError):
+    """No server, answer or free connection within the deadline; what was asked did not happen."""
+
+
+class OutcomeUnknown(StorageError):
+    """A write or a commit was sent, and its reply never came: it may have happened, or not.
+
+    Its message says what to look at before trying again: the key, and its revision.
+    """
 
 
 class StorageFull(StorageError):

@@ -24,7 +24,7 @@ from docmap.storage.writes import ANY, NEW, Write, keep_unknown, stale, taken
 from docmap.values import INT_MAX
 from docmap_backends._files_foreign import is_storable
 from docmap_backends._sql import table_name
-from docmap_backends._sqlite_causes import first_cause
+from docmap_backends._sql_causes import first_cause
 from docmap_backends._sqlite_foreign import mark_of
 from docmap_backends._sqlite_grouping import SQLiteGrouping
 from docmap_backends._sqlite_indexes import broken_index, create_index, insert

@@ -2,6 +2,7 @@
 
 Options: `--seed N` (or `DOCMAP_TEST_SEED`) and `--long` (or `DOCMAP_TEST_LONG=1`). One seed drives
 the fixture `rng`, the fixture `seed` and Hypothesis; the header and each failure print it.
+`--engines memory,sqlite` leaves out the tests of engines that it does not name.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SEED] = seed
     config.stash[LONG] = long
     _use_hypothesis_profile(config, seed, long=long)
+    _begin_run()
+
+
+def _begin_run() -> None:
+    """Make the folder of the servers before there are workers, so that they share them."""
+    if os.name == "posix" and "DOCMAP_TEST_SERVERS" not in os.environ:
+        from tests.servers.running import folder
+
+        folder()
 
 
 def _use_hypothesis_profile(config: pytest.Config, seed: int, *, long: bool) -> None:
@@ -59,6 +69,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--engines", None):
+        from tests.servers.narrowing import narrow
+
+        narrow(config, items)
     if config.stash[LONG]:
         return
     long = [item for item in items if item.get_closest_marker("long")]

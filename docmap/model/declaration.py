@@ -18,9 +18,8 @@ from docmap.schema.stamps import FAMILY, VERSION
 
 KEYWORDS: Final = frozenset(
     "collection indexes key abstract unknown load where version family_field family_name "
-    "expires_after".split()
+    "expires_after shard_key".split()
 )
-LATER: Final = frozenset({"shard_key"})
 
 RESERVED: Final = frozenset(
     {
@@ -58,13 +57,12 @@ class Declaration:
     family: Family | None = None
     """The classes of the collection; None before the fields of the class are known."""
     expires_after: Any = None
+    shard_key: Any = None
 
 
 def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> Declaration:
     """The declaration of a new class. Raises InvalidModel for a keyword that cannot be."""
     for name in keywords:
-        if name in LATER:
-            raise InvalidModel(f"{cls.__name__}: the class keyword {name!r} is not there yet")
         if name not in KEYWORDS:
             near = nearest(name, KEYWORDS | ConfigDict.__annotations__.keys())[:1]
             hint = f": did you mean {near[0]!r}?" if near else ""
@@ -79,6 +77,11 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
         check_collection(collection)
     elif inherited.family is not None:
         collection = inherited.collection
+        if keywords.get("shard_key", inherited.shard_key) != inherited.shard_key:
+            raise InvalidModel(
+                f"{cls.__name__}: shard_key is about the collection, which {cls.__name__} shares "
+                "with its base: declare it there, or begin another collection"
+            )
     elif not abstract and "[" not in cls.__name__:  # Page[int] shares the collection of Page
         collection = check_collection(_snake_case(cls.__name__))
     if "version" in keywords:
@@ -100,7 +103,7 @@ def declare(cls: type, inherited: Declaration, keywords: Mapping[str, Any]) -> D
 
 
 _TAKEN_OVER: Final = tuple(
-    "key unknown load version family_field family_name expires_after".split()
+    "key unknown load version family_field family_name expires_after shard_key".split()
 )
 
 

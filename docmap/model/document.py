@@ -30,6 +30,7 @@ from docmap.schema.filters import narrowed
 from docmap.schema.registry import DECLARATION, TargetUndefined, known
 from docmap.schema.schema import Schema, typed
 from docmap.storage.base import BaseStorageAdapter
+from docmap.storage.bridge import outside
 from docmap.storage.loading import SCHEMA, STATE, State, state_of
 from docmap.values import ObjectId, uuid7_text
 
@@ -64,8 +65,9 @@ class Document(BaseModel, metaclass=DocumentMeta):
     that the class does not declare: "keep", "forbid" or "drop"), `load` ("validate" runs the
     class's own validators on loading too), `where` (a condition that all of its records satisfy;
     it sees no others), `version` (see `upgrade`), `family_field` and `family_name`,
-    `expires_after` (a timedelta, a field and a timedelta, or a field that holds the moment). All
-    others go to pydantic.
+    `expires_after` (a timedelta, a field and a timedelta, or a field that holds the moment),
+    `shard_key` (fields by which an engine of several servers spreads the collection). All others go
+    to pydantic.
 
     A subclass of a class with a collection joins that collection as a family: its documents carry
     their class, and reads of the base give each as what it is. `collection=` begins a new one.
@@ -168,7 +170,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
     @classmethod
     def from_storage(cls, storage: BaseStorageAdapter, primary_key: Any) -> Self:
         """The stored document of a key. Raises DocumentNotFound."""
-        return storage.get(cls, primary_key)
+        return _to_be_asked(storage).get(cls, primary_key)
 
     # -- other classes, other records
 
@@ -223,7 +225,7 @@ class Document(BaseModel, metaclass=DocumentMeta):
                 "is configured: pass one, order.save(db), or call "
                 'docmap.configure({"default": URL})'
             )
-        return found
+        return _to_be_asked(found)
 
     # -- equality, copies
 
@@ -277,6 +279,13 @@ class Document(BaseModel, metaclass=DocumentMeta):
         return copied
 
 
+def _to_be_asked(storage: BaseStorageAdapter) -> BaseStorageAdapter:
+    """The storage, unless it is awaited: then raises UseAsyncStorage."""
+    if getattr(storage, "awaited", False):
+        raise outside()
+    return storage
+
+
 def _with_state(original: Document, copied: D) -> D:
     state = state_of(original)
     if state is not None:
@@ -300,6 +309,7 @@ def schema_of_class(cls: Any) -> Schema:
             validates=declared.load == "validate",
             events=events_of(cls),
             expires_after=declared.expires_after,
+            shard_key=declared.shard_key,
             stamps=stamps_of(cls, declared),
             family=declared.family,
             family_name=declared.family_name,

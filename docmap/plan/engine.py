@@ -63,6 +63,9 @@ class EnginePlan:
     detail: tuple[str, ...] = field(default=())
     """The engine's own words."""
     statement: str = ""
+    targeted: bool | None = None
+    """Of a collection that is spread over servers: whether it asks only some of them. None where
+    the condition alone says it."""
 
 
 @dataclass(slots=True)
@@ -89,6 +92,12 @@ class Engine(Protocol):
 
     scheme: ClassVar[str]
     lookups: ClassVar[LookupManager]
+
+    def deadline(self) -> float | None:
+        """When the operation must have ended, by `time.monotonic()`; None if at no time."""
+
+    def check_deadline(self) -> None:
+        """Raise Unavailable if the operation should have ended."""
 
     def _refresh(self, schema: Schema) -> None: ...
 

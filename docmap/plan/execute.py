@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from docmap.plan.engine import Engine, Record
 from docmap.plan.plan import Plan
@@ -23,12 +23,25 @@ def records(engine: Engine, plan: Plan) -> Iterator[Record]:
     found = engine._find(request.schema, plan.native)
     if plan.exact:
         return found
+    if engine.deadline() is not None:
+        found = _in_time(engine, found)
     if plan.residual is not None:
         found = _filtered(found, plan, plan.residual)
     stop = None if request.limit is None else request.offset + request.limit
     if not plan.ordered:
         found = _sorted(found, plan, stop)
     return islice(found, request.offset, stop)
+
+
+def _in_time(engine: Engine, found: Iterator[Record]) -> Iterator[Record]:
+    """The records, with a look at the clock now and then: docmap may try many in vain."""
+    for position, record in enumerate(found):
+        if position % _TIMED == 0:
+            engine.check_deadline()
+        yield record
+
+
+_TIMED: Final = 64
 
 
 def _filtered(found: Iterator[Record], plan: Plan, residual: Node) -> Iterator[Record]:

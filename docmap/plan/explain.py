@@ -7,6 +7,7 @@ from typing import Any
 from docmap.plan.aggregate import explained
 from docmap.plan.engine import Engine, EnginePlan
 from docmap.plan.plan import Plan
+from docmap.plan.targeting import targeted
 from docmap.query.aggregates import Grouping
 from docmap.query.nodes import TRUE
 from docmap.query.text import order_text, text
@@ -17,6 +18,7 @@ class Explanation:
 
     `.data` has `engine`, `collection`, `condition`, `native` (whether all of it), `residual`,
     `order`, `order_native`, `slice_native`, `indexes`, `scan`, `documents`, `statement`, `detail`,
+    `shards` (of a class with a shard key: `targeted` or `scatter`),
     `loads` (those of `update` and `delete` that load each document, for its hooks); of groups
     `aggregate` (keys and functions) and `aggregate_native`; of updates `update` (the changes),
     `update_native` and `update_why`.
@@ -59,6 +61,10 @@ class Explanation:
             how = "natively" if data["update_native"] else "document by document"
             why = f": {data['update_why']}" if data["update_why"] else ""
             lines.append(f"  update    {data['update']}  ({how}{why})")
+        if data["shards"]:
+            asked = "some of the servers" if data["shards"] == "targeted" else "every server"
+            by = f"by the shard key {data['shard_key']}"
+            lines.append(f"  shards    {data['shards']}: asks {asked}, {by}")
         if data["statement"]:
             lines.append(f"  statement {data['statement']}")
         if data["loads"]:
@@ -80,6 +86,9 @@ def explain(engine: Engine, plan: Plan, grouping: Grouping | None = None) -> Exp
     else:
         own = native or engine._explain(request.schema, plan.native)
     residual = plan.residual
+    key, aimed = request.schema.shard_key, own.targeted
+    if aimed is None:
+        aimed = targeted(request.schema, request.whole)
     return Explanation(
         {
             "engine": engine.scheme,
@@ -101,6 +110,8 @@ def explain(engine: Engine, plan: Plan, grouping: Grouping | None = None) -> Exp
             "empty": request.empty,
             "aggregate": "" if grouping is None else _grouping_text(grouping),
             "aggregate_native": native is not None,
+            "shards": "" if key is None else "targeted" if aimed else "scatter",
+            "shard_key": "" if key is None else key.label,
             "loads": [],
         }
     )

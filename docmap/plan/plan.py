@@ -22,7 +22,6 @@ class Request(NamedTuple):
     """Empty where no order is promised."""
     offset: int = 0
     limit: int | None = None
-    allow_scan: bool = True
     after: tuple[Run, ...] = ()
     """What sorts after a position, in runs; empty for no position."""
 

@@ -49,6 +49,20 @@ def accumulator(term: Term) -> Accumulator:
     return _OTHERS[term.function]()
 
 
+def of_total(term: Term, total: Any, count: int) -> Any:
+    """The result of `sum` or `avg` over numbers whose exact sum and number an engine gives.
+
+    Of timedeltas the sum is in microseconds. Raises InvalidValue as accumulators do.
+    """
+    if term.reading is not None and term.reading.kind == "timedelta":
+        spans = _Durations(term)
+        spans.add(total, count)
+        return spans.result()
+    numbers = _Numbers(term)
+    numbers.add(total, count)
+    return numbers.result()
+
+
 def identity(value: Any) -> Any:
     """What two values have in common if and only if they are equal: a key for dicts."""
     return value if type(value) in PLAIN else order_key(value)
@@ -132,6 +146,12 @@ class _Numbers:
                 if len(self._floats) > _KEPT:
                     self._shrink()
 
+    def add(self, total: Any, count: int) -> None:
+        """Take several numbers as their exact sum, an int or a Decimal."""
+        if count:
+            self.extend([total])
+            self._count += count - 1
+
     def _shrink(self) -> None:
         """Replace the floats by a few with exactly the same sum."""
         left, parts = self._floats, []
@@ -207,8 +227,12 @@ class _Durations:
 
     def extend(self, values: Sequence[Any], /) -> None:
         spans = [value // TIMEDELTA_UNIT for value in values if type(value) is timedelta]
-        self._count += len(spans)
-        self._total += sum(spans)
+        self.add(sum(spans), len(spans))
+
+    def add(self, total: int, count: int) -> None:
+        """Take several spans as their sum in microseconds."""
+        self._count += count
+        self._total += total
 
     def result(self) -> timedelta | None:
         total = self._total

@@ -52,32 +52,31 @@ NO_EVENTS: Final = Events()
 
 
 class _Running(threading.local):
-    """The hooks that a thread is in, the innermost last."""
+    """The hooks that a thread, or a task that awaits a storage, is in; the innermost last."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    names: tuple[str, ...] = ()
 
 
-_running = _Running()
+running = _Running()
 
 
 def run(hook: Hook, when: str, name: str, document: Any, storage: Any) -> None:
     """Call one hook. Raises RecursionError, naming it, where it calls itself without end."""
-    names = _running.names
+    names = running.names
     if names.count(hook.name) >= _DEEPEST:
         raise RecursionError(
             f"the hook {hook.name}, called {when} {name}, leads to itself without end: what it "
             "stores calls it again; let it change the document before it is saved, or stop where "
             "there is nothing left to do"
         )
-    names.append(hook.name)
+    running.names = (*names, hook.name)
     try:
         if hook.takes_storage:
             hook.call(document, storage)
         else:
             hook.call(document)
     finally:
-        names.pop()
+        running.names = names
 
 
 def check_events(when: When, names: Iterable[Any], where: str) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, overload
 from uuid import UUID
 from weakref import ref
 
@@ -25,6 +25,12 @@ T = TypeVar("T")
 D = TypeVar("D")
 Key = str | int | UUID | ObjectId | date
 _MADE = "__docmap_reference__"
+
+
+class Awaited(Protocol):
+    """A storage whose methods are awaited."""
+
+    awaited: ClassVar[Literal[True]]
 
 
 class Ref(Generic[T]):
@@ -99,8 +105,15 @@ class Ref(Generic[T]):
             raise DocumentNotFound(text, collection=collection, key=self._key)
         return held  # type: ignore[no-any-return]
 
-    def get(self, storage: Any, /) -> T:
-        """Read the document from a storage, each time anew. Raises DocumentNotFound."""
+    @overload
+    def get(self, storage: Awaited, /) -> Awaitable[T]: ...
+    @overload
+    def get(self, storage: Any, /) -> T: ...
+    def get(self, storage: Any, /) -> T | Awaitable[T]:
+        """Read the document from a storage, each time anew. Raises DocumentNotFound.
+
+        Of a storage of `docmap.aio` it is awaited: `await order.customer.get(db)`.
+        """
         if self.key is None:
             raise InvalidValue(_keyless(self.target))
         return storage.get(self.target, self.key)  # type: ignore[no-any-return]

@@ -28,6 +28,7 @@ from docmap.schema.readers import to_wire
 from docmap.schema.references import Ref
 from docmap.schema.registry import belongs
 from docmap.schema.resolve import Root
+from docmap.schema.sharding import ShardKey, bind_shard_key
 from docmap.schema.stamps import Stamps, prefix_of, stamp_fields
 from docmap.schema.types import ANY, Field, FieldType
 from docmap.schema.upgrades import Upgrades
@@ -84,6 +85,8 @@ class Schema:
     """A class without documents of its own: its collection has those of its subclasses."""
     upgrades: Upgrades | None = None
     """The version of the class; None if it declares none."""
+    shard_key: ShardKey | None = None
+    """By what an engine of several servers spreads the collection."""
 
     names: Root = field(init=False, repr=False)
     """Where the names of a query start."""
@@ -317,6 +320,7 @@ def typed(  # noqa: PLR0913 - a class keyword each
     stamps: Stamps = (),
     events: Events = NO_EVENTS,
     expires_after: Any = None,
+    shard_key: Any = None,
     family: Family | None = None,
     named: tuple[str, str] | None = None,
     scopes: tuple[Callable[[], Node], ...] = (),
@@ -372,6 +376,7 @@ def typed(  # noqa: PLR0913 - a class keyword each
         events=events,
         moments=moments,
         expiry=expiry,
+        shard_key=bind_shard_key(shard_key, names, found.values()),
         family=family,
         **others,
     )

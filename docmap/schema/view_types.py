@@ -116,9 +116,11 @@ class ViewCompiler(Compiler):
             return super()._typed(annotation, limits, metadata, where)
 
     def _extra_type(self, model: type[BaseModel], where: str) -> FieldType | None:
-        if self.source.annotation is not model:
+        places = (self.source, *self.source.options)
+        source = next((place for place in places if place.annotation is model), None)
+        if source is None:
             return None  # a view takes only the fields that it names
-        with self.at(f"{where}.*", self.source.item or ANY):
+        with self.at(f"{where}.*", source.item or ANY):
             return super()._extra_type(model, where)
 
     def _key(self, annotation: Any) -> Any:

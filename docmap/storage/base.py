@@ -13,7 +13,9 @@ from docmap.schema.schema import Schema
 from docmap.storage.bulk import BATCH, delete_documents, save_documents, save_rows
 from docmap.storage.changes import ChangeFeeds
 from docmap.storage.collection import Collection
+from docmap.storage.counting import counted_key
 from docmap.storage.creating import get_or_create
+from docmap.storage.deadlines import both_ends_in_time, in_time
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import remove_expired
 from docmap.storage.fetching import fetch_documents
@@ -121,7 +123,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         lock of this storage object. Raises DuplicateKey if what it would create is taken by a
         document that does not match.
         """
-        return get_or_create(self, model, conditions, defaults)
+        with in_time(self):
+            return get_or_create(self, model, conditions, defaults)
 
     def fetch(
         self,
@@ -252,7 +255,7 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         an engine without transactions; StoreLocked if others write for longer than `timeout`.
         """
         self.check_open()
-        with taking_back(self), self._transaction(), owned(self):
+        with taking_back(self), both_ends_in_time(self, self._transaction()), owned(self):
             yield self
 
     def retrying(self, function: Callable[[], R], /, *, attempts: int = 5) -> R:
@@ -273,7 +276,7 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         self.check_open()
         removed = 0
         for schema in map(schema_of, models):
-            with operation(self, schema.collection, "remove_expired") as tally:
+            with operation(self, schema.collection, "remove_expired", batched=True) as tally:
                 tally.count = remove_expired(self, schema)
                 removed += tally.count
         return removed
@@ -291,7 +294,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""
         self.check_open()
-        return sorted(self._collections())
+        with in_time(self):
+            return sorted(self._collections())
 
     def ensure_indexes(self, *models: Any) -> None:
         """Make the collections and the indexes that the classes declare. Drops none."""
@@ -299,7 +303,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
         for model in models:
             schema = schema_of(model)
             self._ensured.pop(id(schema), None)
-            self.prepare_collection(schema)
+            with in_time(self):
+                self.prepare_collection(schema)
 
     def indexes(self, model: Any, /) -> dict[str, list[str]]:
         """The `declared`, `present`, `missing` and `extra` indexes, and `conflicts`.
@@ -334,7 +339,8 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
             # The indexes of a collection hold for all classes of its family.
             for one in (schema, *schema.relatives):
                 if id(one) not in self._ensured:
-                    self._ensure(one)
+                    with in_time(self):
+                        self._ensure(one)
                     self._ensured[id(one)] = one
 
     def new_key(self, schema: Schema) -> Any:
@@ -344,7 +350,7 @@ class BaseStorageAdapter(ChangeFeeds, Upgrading):
             return uuid7_text()
         if kind == "int":
             self.prepare_collection(schema)
-            return self._next_key(schema)
+            return counted_key(self, schema)
         raise InvalidValue(
             f"{schema.name}.{schema.key} is the key and must be given: only an int is counted by "
             "the storage",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from docmap.errors import BulkError, DocmapError, DuplicateKey, Failure, InvalidValue, StorageError
 from docmap.schema.schema import Schema
 from docmap.storage.batches import CHUNK, Batch
+from docmap.storage.counting import Reserve
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import make_room
 from docmap.storage.firing import after_writes, fire
@@ -125,7 +126,8 @@ class _Bulk:
         prepared: Callable[[Any], tuple[Any, Write]],
     ) -> None:
         """Store the documents of one class, in batches."""
-        with operation(self._storage, schema.collection, self._name) as tally, self._telling():
+        telling = operation(self._storage, schema.collection, self._name, batched=True)
+        with telling as tally, self._telling():
             before = len(self.keys)
             make_room(self._storage, schema)
             try:
@@ -144,7 +146,8 @@ class _Bulk:
         def prepared(document: Any) -> tuple[Any, tuple[Any, int]]:
             return document, deletion(storage, schema, document)
 
-        with operation(storage, schema.collection, self._name) as tally, self._telling():
+        telling = operation(storage, schema.collection, self._name, batched=True)
+        with telling as tally, self._telling():
             before = len(self.keys)
             try:
                 for batch in self._batches(schema, documents, prepared):
@@ -372,7 +375,9 @@ class _Bulk:
         """What is ready of a chunk, its positions in the call, and the failure that ends it."""
         ready: list[P] = []
         start, skipped = self._taken, set()
-        with collection_suspended():  # not while the items come, which may take long
+        new = sum(given_key(schema, item) is None for item in chunk) if _counted(schema) else 0
+        # No garbage is collected here, and not while the items come, which may take long.
+        with collection_suspended(), Reserve(self._storage, schema, new):
             for position, item in enumerate(chunk, start):
                 try:
                     ready.append(prepared(item))
@@ -389,3 +394,7 @@ class _Bulk:
         self._taken += len(chunk)
         every = range(start, self._taken)
         return ready, [p for p in every if p not in skipped] if skipped else list(every), None
+
+
+def _counted(schema: Schema) -> bool:
+    return schema.model is not None and schema.key_field.type.kind == "int"

@@ -18,6 +18,7 @@ from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
 from docmap.schema.cursors import read_cursor
 from docmap.schema.schema import Schema
+from docmap.storage.call_options import KEEP, Consistency, ReadPreference
 from docmap.storage.fetching import Branch, branches
 from docmap.storage.viewing import Viewing
 
@@ -35,7 +36,7 @@ class BaseQueryAdapter(Generic[T]):
 
     def __init__(self, storage: BaseStorageAdapter, schema: Schema) -> None:
         self._storage = storage
-        self._request = Request(schema, allow_scan=storage.allow_scan)
+        self._request = Request(schema)
         self._invalid: OnInvalid = "raise"
         self._raw = False
         self._view: Viewing | None = None
@@ -98,9 +99,27 @@ class BaseQueryAdapter(Generic[T]):
             raise self._about(error) from error.__cause__
         return self._with(order=order, after=runs)
 
-    def options(self, *, allow_scan: bool) -> Self:
-        """What is not a condition. `allow_scan=False` refuses a plan that reads everything."""
-        return self._with(allow_scan=allow_scan)
+    def options(
+        self,
+        *,
+        allow_scan: bool = KEEP,
+        timeout: float | None = KEEP,
+        consistency: Consistency | None = KEEP,
+        read_preference: ReadPreference | None = KEEP,
+    ) -> Self:
+        """What is not a condition: the options of `options` of a storage, for this query alone.
+
+        `allow_scan=False` refuses a plan that reads everything. Raises InvalidConfig for a value
+        that cannot be.
+        """
+        query = self._with()
+        query._storage = self._storage.options_of_query(
+            allow_scan=allow_scan,
+            timeout=timeout,
+            consistency=consistency,
+            read_preference=read_preference,
+        )
+        return query
 
     def fetch(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -166,23 +165,3 @@ def held_by(storage: BaseStorageAdapter, schema: Schema, keys: Collection[Any]) 
         key: (data if isinstance(data, bytes) else data.encode(), revision)
         for key, (data, revision) in storage._get_many(schema, list(keys)).items()
     }
-
-
-class Digest:
-    """The content of a collection as one number: the same records in any order give the same."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._sum = 0
-
-    def add(self, record: tuple[bytes, int]) -> None:
-        """Take in one record with its revision."""
-        data, revision = record
-        found = hashlib.sha256(b"%d " % revision + data).digest()
-        self._sum = (self._sum + int.from_bytes(found, "big")) % (1 << 256)
-        self.count += 1
-
-    @property
-    def hex(self) -> str:
-        """The number as 64 hexadecimal digits."""
-        return f"{self._sum:064x}"

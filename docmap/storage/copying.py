@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docmap.errors import DocmapError, DuplicateKey, InvalidValue, StorageError
 from docmap.schema.schema import untyped
-from docmap.storage.copy_parts import MARKER, Digest, Keyed, Part, batches, held_by, named, parts_of
+from docmap.storage.copy_content import Digest, same
+from docmap.storage.copy_parts import MARKER, Keyed, Part, batches, held_by, named, parts_of
 from docmap.storage.indexing import build_missing, plan_indexes
 from docmap.storage.writes import first_revision
 
@@ -184,7 +185,7 @@ class _Copy:
         taken = 0
         for batch in batches(self._source, part.schema, self._size):
             held = self._held(part, batch)
-            taken += sum(held[key] != batch[key] for key in held)
+            taken += sum(not same(held[key], batch[key]) for key in held)
         if taken:
             raise DuplicateKey(
                 f"{named(self._target)} has {taken} of the documents of {part.collection} with "
@@ -212,7 +213,9 @@ class _Copy:
         written, read = 0, Digest()
         for batch in batches(self._source, part.schema, self._size):
             held = self._held(part, batch) if merged or self.resumed else {}
-            missing = {key: record for key, record in batch.items() if held.get(key) != record}
+            missing = {
+                key: record for key, record in batch.items() if not same(held.get(key), record)
+            }
             if missing and target is not None:
                 _write(target, part, missing, merged=merged)
             written += len(missing)

@@ -25,8 +25,12 @@ def get_or_create(
     if found is not None:
         return found, False
     try:
-        # In the write transaction, or under the lock, nobody else of this storage creates one.
+        # In the write transaction, or under the lock, nobody else of this storage creates one;
+        # where transactions write side by side, nobody else who asks for the same does.
         with storage.all_or_nothing():
+            storage._hold(
+                f"{schema_of(model).collection} {sorted(conditions.items(), key=_name)!r}"
+            )
             found = query.first()
             if found is not None:
                 return found, False
@@ -37,6 +41,10 @@ def get_or_create(
         if found is None:
             raise
         return found, False
+
+
+def _name(condition: tuple[str, Any]) -> str:
+    return condition[0]
 
 
 def _created(

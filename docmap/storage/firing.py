@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from docmap.errors import InvalidModel
 from docmap.plan.engine import Record
-from docmap.schema.events import NO_EVENTS, Events, Hook, When, check_events, hook_of
+from docmap.schema.events import (
+    NO_EVENTS,
+    Events,
+    Hook,
+    When,
+    check_events,
+    hook_of,
+    running,
+)
 from docmap.schema.schema import Schema
+from docmap.storage.bridge import follow
 from docmap.storage.journal import aside
 from docmap.storage.writes import ANY, Write
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
+
+follow(running)  # a hook may wait, and then hooks of other tasks run
 
 
 class _Given(NamedTuple):

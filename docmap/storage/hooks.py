@@ -25,6 +25,7 @@ from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
 from docmap.storage.copy_hooks import CopyHooks
+from docmap.storage.counting import CountingHooks
 from docmap.storage.firing import StorageHooks
 from docmap.storage.journal import Listeners
 from docmap.storage.writes import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from docmap.storage.watching import Feed
 
 
-class Hooks(CopyHooks):
+class Hooks(CopyHooks, CountingHooks):
     """The hooks of an engine with their general forms. Override what the engine does better."""
 
     scheme: ClassVar[str] = ""
@@ -54,8 +55,17 @@ class Hooks(CopyHooks):
     """The lookups that it runs itself. None registered is correct, and slow."""
     converters: ClassVar[ConverterManager] = converters
 
-    isolation: ClassVar[str] = ""
+    isolation: str = ""
     """The isolation of its transactions in SQL's words; empty where it has none."""
+
+    has_async: ClassVar[bool] = False
+    """True if all its I/O goes through `bridge.wait`, so that it runs on async drivers, too."""
+    is_async: bool = False
+    """True if it is awaited (docmap.aio). With `has_async` it then connects to the async driver."""
+
+    atomic_updates: ClassVar[bool] = False
+    """`_update_matching` and `_update_first` are all or nothing by themselves: no transaction is
+    opened around them, which would cost a server two more round trips."""
 
     slow_seconds: float = 1.0
     """An operation that takes so many seconds is logged as a warning."""
@@ -64,8 +74,9 @@ class Hooks(CopyHooks):
 
     def __init__(self) -> None:
         self._mutex = threading.RLock()
-        self.scans_seen: set[tuple[str, str]] = set()
-        """The collections and shapes of queries whose scan was warned of, or is none."""
+        self.scans_seen: dict[tuple[str, str], float] = {}
+        """Until when, by `time.monotonic()`, no plan of a query is looked at for a scan, by its
+        collection and shape."""
         self.listeners = Listeners()
         self.hooks = StorageHooks()
 
@@ -150,16 +161,6 @@ class Hooks(CopyHooks):
         """The records of those keys that exist, by key."""
         found = ((key, self._get(schema, key)) for key in dict.fromkeys(keys))
         return {key: record for key, record in found if record is not None}
-
-    def _next_key(self, schema: Schema) -> int:
-        """The next key of a collection whose key is an int: never one that was used."""
-        raise Unsupported(
-            f"{self.scheme} does not count keys: give each document of {schema.collection} its "
-            f"{schema.key}",
-            engine=self.scheme,
-            collection=schema.collection,
-            field=schema.key,
-        )
 
     def _save(self, schema: Schema, write: Write) -> int:
         """Store one document and return its new revision, as if nobody else were writing.
@@ -292,6 +293,16 @@ class Hooks(CopyHooks):
         """
         return None
 
+    def _update_first(
+        self, schema: Schema, query: NativeQuery, rewriter: Rewriter, *, new: bool
+    ) -> list[Record] | None:
+        """Update the first match of a query with a limit of 1, where the engine does it by itself.
+
+        Its record as it is then, or as it was unless `new`, or an empty list if nothing matched;
+        None if it must be read and written, nothing changed then.
+        """
+        return None
+
     def _update_reason(self, schema: Schema, rewriter: Rewriter) -> str:
         """Why an update is done document by document; empty if the engine does it by itself."""
         return f"{self.scheme} has no form of updates of its own"
@@ -330,6 +341,9 @@ class Hooks(CopyHooks):
             f"{', '.join(engines_with('transactions'))}",
             engine=self.scheme,
         )
+
+    def _hold(self, name: str) -> None:
+        """Keep out others who hold the same name, until the transaction that is open ends."""
 
     # -- helpers for adapters
 

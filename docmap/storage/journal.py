@@ -7,14 +7,17 @@ and large unindexed scans are warnings.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from docmap.errors import DocmapError, StorageError
+from docmap.storage.bridge import Local
+from docmap.storage.deadlines import lifted, limited
 
 if TYPE_CHECKING:
     from docmap.plan.plan import Plan
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("docmap")
 _SHAPES_KEPT = 1000
+_LOOKED_AGAIN = 60.0  # seconds until a small collection on a server may have grown
 _SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster
 
 
@@ -104,8 +108,8 @@ def on_command(listener: Listener, /) -> Callable[[], None]:
     return everywhere.add(listener)
 
 
-class _Running(threading.local):
-    """What happens in a thread: the operation that is timed, if somebody listens."""
+class _Running(Local):
+    """What happens in a thread or task: the operation that is timed, if somebody listens."""
 
     tally: Tally | None = None
     telling: bool = False
@@ -134,13 +138,26 @@ class Tally:
 class operation(Tally):  # noqa: N801 - it is called where it is used, as a function would be
     """Times one operation by key and logs it; an error of it says where it was.
 
-    A class, because a generator would cost a read by key a tenth of its time.
+    One that is `batched` has no deadline as a whole: each of its calls has. A class, because a
+    generator would cost a read by key a tenth of its time.
     """
 
-    __slots__ = ("_collection", "_name", "_outer", "_start", "_storage", "_timed")
+    __slots__ = (
+        "_batched",
+        "_collection",
+        "_limit",
+        "_name",
+        "_outer",
+        "_start",
+        "_storage",
+        "_timed",
+    )
 
-    def __init__(self, storage: Lifecycle, collection: str, name: str) -> None:
+    def __init__(
+        self, storage: Lifecycle, collection: str, name: str, *, batched: bool = False
+    ) -> None:
         super().__init__()
+        self._batched = batched
         self.count = 1
         self._storage = storage
         self._collection = collection
@@ -150,6 +167,7 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
         self._timed = _listened_to(self._storage)
         if self._timed:
             self._outer, running.tally = running.tally, self
+        self._limit = None if self._batched else limited(self._storage)
         self._start = perf_counter()
         return self
 
@@ -157,6 +175,7 @@ class operation(Tally):  # noqa: N801 - it is called where it is used, as a func
         self.seconds = perf_counter() - self._start
         if self._timed:
             running.tally = self._outer
+        lifted(self._limit)
         if error is not None:
             self.failure = type(error).__name__
         if isinstance(error, DocmapError):
@@ -227,19 +246,22 @@ def _tell(storage: Lifecycle, collection: str, name: str, tally: Tally, plan: Pl
 class attending:  # noqa: N801 - as operation
     """Lets waiting, decoding and hooks in the block count for an operation that is timed apart."""
 
-    __slots__ = ("_outer", "_tally", "_timed")
+    __slots__ = ("_limit", "_outer", "_storage", "_tally", "_timed")
 
     def __init__(self, storage: Lifecycle, tally: Tally) -> None:
         self._timed = _listened_to(storage)
-        self._tally = tally
+        self._storage, self._tally = storage, tally
 
     def __enter__(self) -> None:
         if self._timed:
             self._outer, running.tally = running.tally, self._tally
+        # What the program does between the batches of a stream is none of the operation's time.
+        self._limit = limited(self._storage, self._tally.seconds)
 
     def __exit__(self, *exception: object) -> None:
         if self._timed:
             running.tally = self._outer
+        lifted(self._limit)
 
 
 class aside:  # noqa: N801 - as operation
@@ -304,18 +326,20 @@ def _shape(plan: Plan | None) -> str:
 def _warn_of_scan(storage: Lifecycle, plan: Plan) -> None:
     """Warn once of each kind of query that reads all of a large collection."""
     shape = (plan.request.schema.collection, _shape(plan))
-    if shape in storage.scans_seen or not logger.isEnabledFor(logging.WARNING):
+    if storage.scans_seen.get(shape, 0.0) > monotonic() or not logger.isEnabledFor(logging.WARNING):
         return
     try:
         own = storage._explain(plan.request.schema, plan.native)
     except StorageError:
         return  # the query is done: it does not fail for want of a warning
-    if own.scan and own.documents < storage.scan_documents:
+    small = own.scan and own.documents < storage.scan_documents
+    if small and storage.default_timeout is None:
         return  # it may have grown when the query is made again
     if len(storage.scans_seen) >= _SHAPES_KEPT:
         storage.scans_seen.clear()  # a program may put its conditions together without end
-    storage.scans_seen.add(shape)
-    if own.scan:
+    # To look is a question more to a server, and a query is as slow as the way there.
+    storage.scans_seen[shape] = monotonic() + _LOOKED_AGAIN if small else math.inf
+    if own.scan and not small:
         logger.warning(
             "unindexed scan of %s on %s: %s reads all of about %d documents; declare an index, or "
             "use options(allow_scan=False) to refuse such queries",

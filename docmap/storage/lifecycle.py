@@ -8,6 +8,9 @@ from typing import Any, Literal, Self, TypeVar, overload
 
 from docmap.errors import AlreadyConnected, NotConnected
 from docmap.schema.schema import Schema
+from docmap.storage.bridge import Lock, is_served, outside
+from docmap.storage.call_options import CallOptions
+from docmap.storage.deadlines import in_time
 from docmap.storage.hooks import Hooks
 from docmap.storage.journal import Listener
 from docmap.storage.options import read_options
@@ -22,23 +25,32 @@ C = TypeVar("C", bound=Callback)
 _COMMON: dict[str, type] = {"slow_seconds": float, "scan_documents": int}
 
 
-class Lifecycle(Hooks):
+class Lifecycle(CallOptions):
     """What every storage has, whatever it stores."""
-
-    __slots__ = ("allow_scan",)
 
     def __init__(self, url: URL | str | None = None, **options: Any) -> None:
         super().__init__()
-        self.allow_scan = True
         self.url = URL.parse(url) if isinstance(url, str) else url
         table = {**_COMMON, **self.settings}
+        if self.default_timeout is not None:
+            table["timeout"] = float
         self._options = read_options(table, self.url, options, engine=self.scheme)
         self.slow_seconds = self._options.get("slow_seconds", self.slow_seconds)
         self.scan_documents = self._options.get("scan_documents", self.scan_documents)
+        self._opened_with(self._options.get("timeout"))
         self._open = threading.Event()
         self._ensured: dict[int, Schema] = {}
 
     # -- connecting
+
+    def make_async(self) -> None:
+        """Say, before it is connected, that this storage is awaited: `docmap.aio` does it.
+
+        From then on only that may call it.
+        """
+        self.is_async = True
+        if self.has_async:  # its tasks take turns, and so do threads' with theirs
+            self._mutex = Lock()  # type: ignore[assignment]
 
     def connect(self) -> None:
         """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
@@ -48,7 +60,8 @@ class Lifecycle(Hooks):
                     f"{self!r} is connected already: reconnect() closes and opens it again",
                     engine=self.scheme,
                 )
-            self._connect()
+            with in_time(self):
+                self._connect()
             self._open.set()
 
     def disconnect(self) -> None:
@@ -76,21 +89,24 @@ class Lifecycle(Hooks):
         """Remove all data of the storage, and set the counters of keys back."""
         self.check_open()
         if "transactions" in self.abilities:
-            self._clear()  # a lock held here, while it waits for a writer, would hold up readers
+            with in_time(self):
+                self._clear()  # a lock held here, waiting for a writer, would hold up readers
         else:
-            with self._mutex:
+            with self._mutex, in_time(self):
                 self._clear()
         self._ensured.clear()
 
     def sync(self) -> None:
         """Make everything that was acknowledged durable."""
         self.check_open()
-        self._sync()
+        with in_time(self):
+            self._sync()
 
     def ping(self) -> bool:
         """True if the engine answers. Raises StorageError if it does not."""
         self.check_open()
-        self._ping()
+        with in_time(self):
+            self._ping()
         return True
 
     # -- the rest
@@ -124,13 +140,6 @@ class Lifecycle(Hooks):
         self.check_open()
         own = {"isolation": self.isolation} if self.isolation else {}
         return {"engine": self.scheme, "url": str(self.url or ""), **own, **self._info()}
-
-    def options(self, *, allow_scan: bool) -> Self:
-        """This storage with other defaults for its queries; both share the connection."""
-        view = object.__new__(type(self))
-        view.__dict__ = self.__dict__  # all but the slots is one: connections, transactions, locks
-        view.allow_scan = allow_scan
-        return view
 
     def same(self, other: object) -> bool:
         """True if both are one storage, perhaps with other options."""
@@ -185,7 +194,12 @@ class Lifecycle(Hooks):
         return self._open.is_set()
 
     def check_open(self) -> None:
-        """Raise NotConnected if the storage is closed, Unsupported in another's transaction."""
+        """Raise NotConnected if the storage is closed, Unsupported in another's transaction.
+
+        Raises UseAsyncStorage if it is awaited, and this is not done for who awaits it.
+        """
+        if self.is_async and not is_served():
+            raise outside()
         if not self._open.is_set():
             raise NotConnected(
                 f"{self!r} is not connected: call connect(), or use it in a with block",

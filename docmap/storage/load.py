@@ -74,20 +74,36 @@ def adapter(scheme: str) -> type[BaseStorageAdapter]:
         if missing.partition(".")[0] in {"docmap", "docmap_backends"}:
             raise
         raise missing_driver(scheme, missing) from error
+    except ImportError as error:
+        # A driver whose own library is missing, as psycopg's without libpq.
+        if (error.name or "").partition(".")[0] in {"docmap", "docmap_backends"}:
+            raise
+        raise unusable_driver(scheme) from error
     return loaded
 
 
 def missing_driver(scheme: str, module: str) -> InvalidConfig:
     """The error of an adapter whose driver cannot be imported, to be raised from that failure."""
-    engine = ENGINES.get(ALIASES.get(scheme, scheme))
-    way_out = (
-        f"pip install 'docmap[{engine.extra}]'"
-        if engine and engine.extra
-        else "install what provides it"
-    )
     return InvalidConfig(
-        f"{scheme}:// needs the module {module}, which is not installed: {way_out}", engine=scheme
+        f"{scheme}:// needs the module {module}, which is not installed: {_installing(scheme)}",
+        engine=scheme,
     )
+
+
+def unusable_driver(scheme: str) -> InvalidConfig:
+    """The error of an adapter whose driver is installed and fails on import."""
+    return InvalidConfig(
+        f"the driver of {scheme}:// is installed and cannot be loaded: a part of it or a library "
+        f"is missing: {_installing(scheme)}",
+        engine=scheme,
+    )
+
+
+def _installing(scheme: str) -> str:
+    engine = ENGINES.get(ALIASES.get(scheme, scheme))
+    if engine is None or engine.extra is None:
+        return "install what provides it"
+    return f"pip install 'docmap[{engine.extra}]'"
 
 
 def schemes() -> tuple[str, ...]:

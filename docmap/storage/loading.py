@@ -112,7 +112,7 @@ def _made(schema: Schema, storage: BaseStorageAdapter, record: Record) -> Any:
         locate(error, schema, storage, data)
         raise
     if schema.model is not None:
-        attach(document, storage, revision, data)
+        attach(document, storage.home, revision, data)
     return document
 
 
@@ -170,7 +170,7 @@ def load_records(
     """The documents of records that come in batches, streamed."""
     decode, typed = schema.decode, schema.model is not None and not schema.validating
     set_state, state = object.__setattr__, State
-    loaded = hooked(storage, schema, LOADED, family=True)
+    loaded, home = hooked(storage, schema, LOADED, family=True), storage.home
     for batch in batches:
         documents = []
         unfit: InvalidRecord | None = None
@@ -179,7 +179,7 @@ def load_records(
                 if typed:
                     for data, revision in batch:
                         document = decode(data)
-                        set_state(document, STATE, state(storage, revision, data))
+                        set_state(document, STATE, state(home, revision, data))
                         documents.append(document)
                 else:
                     for record in batch:

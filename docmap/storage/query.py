@@ -27,6 +27,7 @@ from docmap.query.groups import Row
 from docmap.query.nodes import TRUE, conjunction
 from docmap.query.rows import AggregateRow
 from docmap.schema.resolve import Resolved, resolve_place
+from docmap.storage.deadlines import in_time
 from docmap.storage.deleting import delete_matching
 from docmap.storage.fetching import fetched
 from docmap.storage.firing import hooked
@@ -230,8 +231,12 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
 
     def _plan(self) -> Plan:
         self._storage.check_open()
+        with in_time(self._storage):  # an adapter may ask its server what there is
+            return self._planned()
+
+    def _planned(self) -> Plan:
         plan = make(self._storage, self._scoped())
-        if not self._request.allow_scan and not self._request.empty:
+        if not self._storage.allow_scan and not self._request.empty:
             explanation = explain(self._storage, plan)
             if explanation.scan:
                 raise ScanRefused(
@@ -243,6 +248,10 @@ class Query(UpdatingQuery[T], PagingQuery[T]):
         return plan
 
     def _run(self, name: str, action: Callable[[Any, Plan], R]) -> R:
+        with in_time(self._storage):
+            return self._run_in_time(name, action)
+
+    def _run_in_time(self, name: str, action: Callable[[Any, Plan], R]) -> R:
         plan, tally = self._plan(), Tally()
         start = perf_counter()
         try:
@@ -314,6 +323,8 @@ def _timed(
     try:
         while True:
             with attending(storage, tally):
+                if tally.count:
+                    storage.check_deadline()
                 batch = list(islice(found, size))
             tally.seconds += perf_counter() - start
             if not batch:

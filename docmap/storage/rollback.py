@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
+from docmap.storage.bridge import Local
 from docmap.storage.loading import STATE, State, state_of
 
 if TYPE_CHECKING:
@@ -23,11 +23,10 @@ class _Note(NamedTuple):
     """The key field, if the storage gave the key."""
 
 
-class _Open(threading.local):
-    """The transactions that are open in a thread, the innermost last, with their notes."""
+class _Open(Local):
+    """The transactions that are open in a thread or task, the innermost last, with their notes."""
 
-    def __init__(self) -> None:
-        self.stack: list[tuple[Lifecycle, list[_Note]]] = []
+    stack: tuple[tuple[Lifecycle, list[_Note]], ...] = ()
 
 
 _open = _Open()
@@ -39,7 +38,7 @@ def taking_back(storage: Lifecycle) -> Iterator[None]:
     notes: list[_Note] = []
     try:  # twice, as an interrupt can keep one line from running
         try:
-            _open.stack.append((storage, notes))
+            _open.stack = (*_open.stack, (storage, notes))
             yield
         except BaseException:
             for note in reversed(notes):
@@ -57,7 +56,7 @@ def taking_back(storage: Lifecycle) -> Iterator[None]:
 
 
 def _forget(notes: list[_Note]) -> None:
-    _open.stack[:] = [one for one in _open.stack if one[1] is not notes]
+    _open.stack = tuple(one for one in _open.stack if one[1] is not notes)
 
 
 def note(storage: Lifecycle, document: Any, counted_key: str | None = None) -> None:

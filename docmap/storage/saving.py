@@ -14,6 +14,7 @@ from docmap.errors import DuplicateKey, InvalidModel, InvalidValue, StaleDocumen
 from docmap.schema.filters import check_where
 from docmap.schema.moments import NO_MOMENTS
 from docmap.schema.schema import Schema
+from docmap.schema.sharding import check_kept
 from docmap.storage.expiring import check_alive, save_over_expired, set_times
 from docmap.storage.firing import after_write, before_write, living, settled
 from docmap.storage.journal import decoding, running
@@ -58,7 +59,12 @@ def prepare(storage: BaseStorageAdapter, schema: Schema, document: Any, expected
     check_where(schema, data)
     if expected >= 0:
         _check_same_key(schema, document, key)
-    return Write(key, data, expected, event)
+        if schema.shard_key is not None and (state := state_of(document)) is not None:
+            check_kept(schema, state.data, data)
+    if expected < 0:
+        return Write(key, data, expected, event)
+    state = state_of(document)
+    return Write(key, data, expected, event, None if state is None else state.whole)
 
 
 def _check_same_key(schema: Schema, document: Any, key: Any) -> None:
@@ -121,11 +127,14 @@ def _save(
 
 
 def _check_seen(storage: BaseStorageAdapter, schema: Schema, write: Write) -> None:
-    """Refuse to replace, whatever its revision, a record that the class does not see."""
-    if write.expected != ANY or schema.where is None:
+    """Refuse to replace, whatever its revision, a record that the class does not see or move."""
+    if write.expected != ANY or (schema.where is None and schema.shard_key is None):
         return
     record = living(storage, schema, write.key)
-    if record is not None and not schema.sees(record[0]):
+    if record is None:
+        return
+    check_kept(schema, record[0], write.data)
+    if not schema.sees(record[0]):
         raise DuplicateKey(
             f"{schema.collection} has a document with this key that {schema.name} does not see: "
             "use another key, or a class that sees it",

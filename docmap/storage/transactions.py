@@ -3,15 +3,14 @@
 A transaction belongs to the thread and to the asyncio task that opened it. Elsewhere in the same
 thread, or in a thread that was given a copy of the context, the storage refuses to work while it is
 open: it would read what may still be undone, write into somebody else's transaction, or wait for
-itself.
+itself. Of a storage that is awaited it belongs to the task alone: tasks that it starts are refused
+while it is open, all others work beside it.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +23,7 @@ from docmap.errors import (
     TransactionConflict,
     Unsupported,
 )
+from docmap.storage.bridge import Local, sleep
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -49,14 +49,13 @@ class _Frame:
         self.open = True
 
 
-class _Thread(threading.local):
-    """The transactions that are open in a thread, the innermost last."""
+class _Mine(Local):
+    """The transactions that a thread, or a task that awaits storages, has open; innermost last."""
 
-    def __init__(self) -> None:
-        self.frames: list[_Frame] = []
+    frames: tuple[_Frame, ...] = ()
 
 
-_thread = _Thread()
+_mine = _Mine()
 # Tasks, and threads that are given a copy of the context, know by it of a transaction around them.
 _context: ContextVar[tuple[_Frame, ...]] = ContextVar("docmap_transactions", default=())
 
@@ -71,7 +70,7 @@ def _task() -> Any:
 
 def check_transaction(storage: Lifecycle) -> None:
     """Raise Unsupported if a transaction of the storage is open around the caller, or beside it."""
-    here, around = _thread.frames, _context.get()
+    here, around = _mine.frames, _context.get()
     if not here and not around:
         return
     inner = _innermost(here, storage)
@@ -82,7 +81,7 @@ def check_transaction(storage: Lifecycle) -> None:
         raise _elsewhere(storage, "another thread")
 
 
-def _innermost(frames: list[_Frame] | tuple[_Frame, ...], storage: Lifecycle) -> _Frame | None:
+def _innermost(frames: tuple[_Frame, ...], storage: Lifecycle) -> _Frame | None:
     for frame in reversed(frames):
         if frame.open and frame.storage.same(storage):
             return frame
@@ -90,9 +89,21 @@ def _innermost(frames: list[_Frame] | tuple[_Frame, ...], storage: Lifecycle) ->
 
 
 def _elsewhere(storage: Lifecycle, who: str) -> Unsupported:
+    if storage.is_async:
+        return of_another_task(storage)
     return Unsupported(
         f"{storage.scheme}: {who} has a transaction open, which belongs to it alone: end it first "
         "(hold none across an await), or connect a storage of its own for each",
+        engine=storage.scheme,
+    )
+
+
+def of_another_task(storage: Lifecycle) -> Unsupported:
+    """The error of a task that was started inside a transaction of an awaited storage."""
+    return Unsupported(
+        f"{storage.scheme}: the task that started this one has a transaction open, which belongs "
+        "to it alone: await here only after its end, or do this in that task itself "
+        "(asyncio.timeout stays in it; gather and, before Python 3.12, wait_for do not)",
         engine=storage.scheme,
     )
 
@@ -104,10 +115,10 @@ def owned(storage: Lifecycle) -> Iterator[None]:
     # An interrupt can keep one line from running: what ends the transaction stands there twice.
     try:
         try:
-            _thread.frames.append(frame)
+            _mine.frames = (*_mine.frames, frame)
             _context.set((*_context.get(), frame))
             yield
-            if _innermost(_thread.frames, storage) is not frame:
+            if _innermost(_mine.frames, storage) is not frame:
                 raise Unsupported(
                     f"{storage.scheme}: a transaction ends while one inside it is open: close the "
                     "generator that holds it, or leave its block",
@@ -115,31 +126,45 @@ def owned(storage: Lifecycle) -> Iterator[None]:
                 )
         finally:
             frame.open = False
-            _thread.frames[:] = [one for one in _thread.frames if one.open]
+            _mine.frames = tuple(one for one in _mine.frames if one.open)
             # Not by a token: the block may be left in another copy of the context.
             _context.set(tuple(one for one in _context.get() if one.open))
     finally:
         frame.open = False
-        _thread.frames[:] = [one for one in _thread.frames if one.open]
+        _mine.frames = tuple(one for one in _mine.frames if one.open)
+
+
+def forget_closed() -> None:
+    """Forget the transactions around this code that have ended, in another task or context."""
+    _context.set(tuple(one for one in _context.get() if one.open))
 
 
 def in_transaction(storage: Lifecycle) -> bool:
-    """True if this thread has a transaction of the storage open."""
-    return _innermost(_thread.frames, storage) is not None
+    """True if this thread or task has a transaction of the storage open."""
+    return _innermost(_mine.frames, storage) is not None
 
 
 def retrying(storage: BaseStorageAdapter, function: Callable[[], R], attempts: int) -> R:
     """What `function` returns, run in a transaction, and anew if it met others; see the method."""
-    if isinstance(attempts, bool) or attempts < 1:
-        raise InvalidValue("retrying takes a number of attempts, at least 1")
-    last = 1 if in_transaction(storage) else attempts
-    for attempt in range(1, last):
+    for attempt in range(1, attempts_left(storage, attempts)):
         try:
             return _once(storage, function)
         except CONFLICTS:
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt)
-        time.sleep(_random.uniform(0, pause))
+            seconds = pause(attempt)
+        sleep(seconds)
     return _once(storage, function)
+
+
+def attempts_left(storage: Lifecycle, attempts: int) -> int:
+    """How often a function may run: once inside a transaction. Raises InvalidValue for none."""
+    if isinstance(attempts, bool) or attempts < 1:
+        raise InvalidValue("retrying takes a number of attempts, at least 1")
+    return 1 if in_transaction(storage) else attempts
+
+
+def pause(attempt: int) -> float:
+    """The seconds to wait after a failed attempt, counted from 1."""
+    return _random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))
 
 
 def _once(storage: BaseStorageAdapter, function: Callable[[], R]) -> R:

@@ -47,6 +47,37 @@ def update_matching(
         return _update(storage, rewriter, found, request.whole, watch)
 
 
+def update_alone(
+    storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, watch: Watch
+) -> int | None:
+    """`update_matching` without a transaction, where the engine needs none; None if it does."""
+    if not _alone(storage, plan, rewriter, watch):
+        return None
+    if plan.request.empty:
+        return 0
+    return storage._update_matching(plan.request.schema, plan.native.condition, rewriter)
+
+
+def update_first_alone(
+    storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, watch: Watch, *, new: bool
+) -> list[Record] | None:
+    """`update_first` without a transaction, as a list of at most one; None if it needs one."""
+    if not _alone(storage, plan, rewriter, watch) or not plan.exact:
+        return None
+    if plan.request.empty:
+        return []
+    return storage._update_first(plan.request.schema, plan.native, rewriter, new=new)
+
+
+def _alone(storage: BaseStorageAdapter, plan: Plan, rewriter: Rewriter, watch: Watch) -> bool:
+    """True if one statement of the engine may be all that there is to do."""
+    if not storage.atomic_updates or watch.active or rewriter.schema.expiry is not None:
+        return False
+    if plan.residual is not None or rewriter.narrow or rewriter.overrides:
+        return False
+    return not has_outdated(storage, plan.request)
+
+
 def clear_the_way(storage: BaseStorageAdapter, rewriter: Rewriter, watch: Watch) -> None:
     """Remove what has expired if an update could meet its unique values, as a save would."""
     if rewriter.schema.expiry is not None and (rewriter.unique or watch.active):

@@ -12,9 +12,18 @@ from docmap.query.changes import Change, Updated
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.moments import touched
 from docmap.schema.rewrite import Rewriter
+from docmap.schema.sharding import check_update
 from docmap.storage.chain import BaseQueryAdapter
+from docmap.storage.deadlines import in_time
 from docmap.storage.update_hooks import Watch
-from docmap.storage.updating import loaded, reason, update_first, update_matching
+from docmap.storage.updating import (
+    loaded,
+    reason,
+    update_alone,
+    update_first,
+    update_first_alone,
+    update_matching,
+)
 
 SLICED: Final = (
     "would be unclear: call it on the query without one; for the documents of a slice, on a query "
@@ -45,11 +54,23 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         storage.check_open()
         storage.prepare_collection(rewriter.schema)
         watch = Watch(storage, rewriter.schema)
-        with storage.all_or_nothing():
-            query = self._with(order=())
-            matched = query._run(
-                "update", lambda _, plan: update_matching(storage, plan, rewriter, watch)
-            )
+        query = self._with(order=())
+
+        def action(_: Any, plan: Plan) -> int:
+            done = update_alone(storage, plan, rewriter, watch)
+            if done is not None:
+                return done
+            with storage.all_or_nothing():
+                return update_matching(storage, query._plan(), rewriter, watch)
+
+        with in_time(storage):
+            if storage.atomic_updates:
+                matched = query._run("update", action)
+            else:
+                with storage.all_or_nothing():
+                    matched = query._run(
+                        "update", lambda _, plan: update_matching(storage, plan, rewriter, watch)
+                    )
         watch.after()
         return Updated(matched, matched)
 
@@ -75,8 +96,23 @@ class UpdatingQuery(BaseQueryAdapter[T]):
                 found.append(loaded(storage, plan, record, raw=self._raw, view=self._view))
             return len(found)
 
-        with storage.all_or_nothing():
-            self._sliced(0, 1)._run("find_one_and_update", action)
+        def action_alone(_: Any, plan: Plan) -> int:
+            records = update_first_alone(storage, plan, rewriter, watch, new=return_new)
+            if records is None:
+                with storage.all_or_nothing():
+                    return action(_, query._plan())
+            found.extend(
+                loaded(storage, plan, one, raw=self._raw, view=self._view) for one in records
+            )
+            return len(found)
+
+        query = self._sliced(0, 1)
+        with in_time(storage):
+            if storage.atomic_updates:
+                query._run("find_one_and_update", action_alone)
+            else:
+                with storage.all_or_nothing():
+                    query._run("find_one_and_update", action)
         watch.after()
         return found[0] if found else None
 
@@ -100,6 +136,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
             owners = (change.owner for change in given if isinstance(change, Change))
             self._check_owners(frozenset(owner for owner in owners if owner is not None))
             bound = bind_update(changes, fields, schema.names, fixed)
+            check_update(schema, bound)
             return Rewriter(schema, touched(schema.moments, bound))
         except DocmapError as error:
             self._about(error)
@@ -107,6 +144,10 @@ class UpdatingQuery(BaseQueryAdapter[T]):
 
     def _scoped(self) -> Request:
         """The request within what the class sees at all."""
+        raise NotImplementedError
+
+    def _plan(self) -> Plan:
+        """The plan of the query as it is now."""
         raise NotImplementedError
 
     def _run(self, name: str, action: Callable[[Any, Plan], R]) -> R:

@@ -96,7 +96,7 @@ def upgrade_records(
         raise InvalidValue("batch_size must be at least 1")
     if not dry_run:
         storage.prepare_collection(schema)
-    with operation(storage, schema.collection, "upgrade") as tally:
+    with operation(storage, schema.collection, "upgrade", batched=True) as tally:
         run = _Run(storage, schema, size=size, dry=dry_run, told=told)
         report = run.whole()
         tally.count = report.upgraded

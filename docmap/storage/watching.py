@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from docmap.plan.engine import Record
 from docmap.query.evaluate import matches
 from docmap.query.nodes import Node, conjunction
 from docmap.schema.schema import Schema
+from docmap.storage.bridge import Lock
 from docmap.storage.loading import load_record
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Watch(Generic[T]):
         self._wait = wait
         self._token = feed.token
         self._fetched: deque[Logged] = deque()
-        self._turn = threading.Lock()
+        self._turn = Lock()
         self._closed = False
 
     @property
@@ -107,8 +107,15 @@ class Watch(Generic[T]):
 
         After InvalidRecord the next call goes on with the change that follows.
         """
-        with self._turn:  # threads that share it get each change once
-            end = None if self._wait is None else monotonic() + self._wait
+        found = self.within(self._wait)
+        if found is None:
+            raise StopIteration
+        return found
+
+    def within(self, seconds: float | None) -> ChangeEvent[T] | None:
+        """The next change; None if there is none for so many seconds, or it was closed."""
+        with self._turn:  # threads and tasks that share it get each change once
+            end = None if seconds is None else monotonic() + seconds
             while not self._closed:
                 found = self._ready()
                 if found is not None:
@@ -117,7 +124,7 @@ class Watch(Generic[T]):
                 if left is not None and left <= 0:
                     break
                 self._feed.wait(left)
-            raise StopIteration
+            return None
 
     def _ready(self) -> ChangeEvent[T] | None:
         """The next change that is there already and matches."""

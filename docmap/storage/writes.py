@@ -30,6 +30,9 @@ class Write(NamedTuple):
     expected: int = NEW
     event: str = ""
     """`insert` or `update`, if hooks are to be called for it."""
+    before: bytes | str | None = None
+    """What was stored at the expected revision, or was there when it was loaded: it holds what the
+    class does not know. None where the adapter has to read it."""
 
 
 def first_revision() -> int:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from docmap import BaseStorageAdapter, DocmapError, connect
+from docmap import BaseStorageAdapter, DocmapError
+from docmap.storage.load import load
 
 Kind = Literal["memory", "file", "server"]
-GapKind = Literal["engine", "driver", "planned"]
+GapKind = Literal["engine", "driver", "planned", "standin"]
 Sharing = Literal["shares", "process", "locked", "alone"]
 
 ABILITIES: Final = frozenset({"transactions", "counters", "indexes", "watch"})
@@ -26,15 +27,18 @@ class Gap:
     """The name of a test of the suite, or a pattern for several: `test_a_counted_key_*`."""
     reason: str
     """Why, in a sentence."""
-    raises: type[DocmapError]
-    """The named error that the user gets instead. A wrong answer is never a gap."""
+    raises: type[Exception]
+    """The named error that the user gets instead: one of docmap's own. A wrong answer is never a
+    gap, but of a stand-in, which no user has: that may raise AssertionError."""
     kind: GapKind = "engine"
-    """`engine` (it cannot by its nature), `driver` (the engine could) or `planned`."""
+    """`engine` (it cannot by its nature), `driver` (the engine could), `planned`, or `standin` (a
+    server that stands in for the engine in tests answers otherwise than the engine)."""
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
             raise ValueError(f"the gap {self.test} needs a reason")
-        if not issubclass(self.raises, DocmapError):
+        wrong = self.kind == "standin" and self.raises is AssertionError
+        if not wrong and not issubclass(self.raises, DocmapError):
             raise TypeError(f"the gap {self.test} must raise one of docmap's own errors")
 
 
@@ -50,9 +54,10 @@ class BackendProfile:
 
     name: str
     """What the backend is called in messages."""
-    url: str = ""
+    url: str | Callable[[], str] = ""
     """The URL of a store; `{directory}` in it stands for the path of the test's directory. A
-    server's names a database that holds nothing else: it is cleared after each test."""
+    server's names a database that holds nothing else: it is cleared after each test. A function
+    gives it when the first test asks, so that collecting tests starts no server."""
     adapter: type[BaseStorageAdapter] | None = None
     """The adapter class; needed where no entry point has its scheme."""
     opener: Callable[[str], BaseStorageAdapter] | None = None
@@ -67,6 +72,9 @@ class BackendProfile:
     """What another opener of the same store finds: `shares` (it works, in other processes too),
     `process` (it works in this process, others get StoreLocked), `locked` (StoreLocked here and
     there) or `alone` (a store of its own)."""
+    asynchronous: bool = False
+    """Run the suite over docmap.aio: each call of a test is awaited in an event loop. Programs of
+    the suite that run as other processes use the store as it is."""
     durable: bool | None = None
     """What was acknowledged is there after a kill. None: if it is not in memory."""
     native: frozenset[str] | None = None
@@ -76,8 +84,11 @@ class BackendProfile:
     """Tests that it does not pass. Query tests are never a gap."""
     files: Callable[[Path], list[Path]] | None = None
     """The files that hold the data in a directory; None takes all that are in it."""
+    faults: str | Callable[[], str] = ""
+    """The URL of an empty database on a server that may be disturbed, with one host and its port:
+    the suite reaches it through a proxy of its own, and restarts it. Empty for the one of `url`."""
     restart: Callable[[], None] | None = None
-    """Stops the server and starts it again, for tests of lost connections."""
+    """Stops the server of `faults` without a word and starts it again where it was."""
 
     def __post_init__(self) -> None:
         unknown = self.abilities - ABILITIES
@@ -86,29 +97,46 @@ class BackendProfile:
                 f"{self.name}: unknown abilities {', '.join(sorted(unknown))}; "
                 f"known are {', '.join(sorted(ABILITIES))}"
             )
+        if self.asynchronous and self.opener is not None:
+            raise ValueError(f"{self.name}: what an opener gives is connected, and not awaited")
         if self.kind not in _KINDS:
             raise ValueError(f"{self.name}: kind is memory, file or server, not {self.kind!r}")
-        if self.kind == "file" and "{directory}" not in self.url:
+        if self.kind == "file" and "{directory}" not in self.url_in(Path("{directory}")):
             raise ValueError(f"{self.name}: the URL of a file needs {{directory}} in it")
 
     def url_in(self, directory: Path) -> str:
         """The URL of the store in a directory."""
-        return self.url.replace("{directory}", directory.as_posix())
+        url = self.url if isinstance(self.url, str) else self.url()
+        return url.replace("{directory}", directory.as_posix())
 
     def open(self, directory: Path, **options: Any) -> BaseStorageAdapter:
         """A connected storage on the store in a directory, another one with each call.
 
         Raises what connecting raises: StoreLocked for a second one where they are not shared.
         """
-        url = self.url_in(directory)
+        return self.open_at(self.url_in(directory), **options)
+
+    def open_at(self, url: str, **options: Any) -> BaseStorageAdapter:
+        """A connected storage on the store of another URL, otherwise as the profile says."""
         given = {**self.options, **options}
         if self.opener is not None:
             return self.opener(url)
-        if self.adapter is None:
-            return connect(url, **given)
-        storage = self.adapter(url=url or None, **given)
+        storage = load(url, **given) if self.adapter is None else self._made(url, given)
+        if self.asynchronous:
+            from docmap.testing.awaiting import faced
+
+            storage = faced(storage)
         storage.connect()
         return storage
+
+    def _made(self, url: str, options: Mapping[str, Any]) -> BaseStorageAdapter:
+        assert self.adapter is not None  # noqa: S101 - for type checkers
+        return self.adapter(url=url or None, **options)
+
+    def fault_url(self) -> str:
+        """The URL of the server on which faults are made."""
+        given = self.faults or self.url
+        return given if isinstance(given, str) else given()
 
     def store_files(self, directory: Path) -> list[Path]:
         """The files that hold the data of the store in a directory, sorted."""
@@ -120,15 +148,18 @@ class BackendProfile:
     def features(self) -> frozenset[str]:
         """What tests may require of it.
 
-        Its abilities, its kind, the word for what a second opener finds, `processes` if that works
-        in several of them, `durable`, `restart` if it can, and `posix` where processes can fork.
+        Its abilities, its kind (`outside` is each but memory), the word for what a second opener
+        finds, `processes` if that works in several of them, `durable`, `restart` if it can, `sync`
+        unless it is awaited, and `posix` where processes can fork.
         """
         durable = self.kind != "memory" if self.durable is None else self.durable
         own = {
             "restart": self.restart is not None,
             "durable": durable,
+            "outside": self.kind != "memory",
             "processes": self.second == "shares",
             "posix": hasattr(os, "fork"),
+            "sync": not self.asynchronous,
         }
         found = {name for name, has in own.items() if has}
         return self.abilities | {self.kind, self.second} | found

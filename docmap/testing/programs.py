@@ -6,6 +6,7 @@ it did, one line of JSON at a time.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -188,6 +190,41 @@ def fork(target: Target) -> None:
         tell("parent", status, len(held(db)), db.get(Note, "parent").number, len(list(stream)))
 
 
+def fork_on_a_server(target: Target) -> None:
+    """Fork while a stream is read and a transaction is open; tell what both processes find.
+
+    The child may use connections of its own. It leaves the transaction's block by an exception,
+    as a program does that ends.
+    """
+    with target.open() as db:
+        db.insert_many([note(f"{number}", number) for number in range(3000)])
+        stream = iter(db.find(Note))
+        next(stream)
+        _fork_inside(db, lambda: list(stream))
+        tell("stream", len(list(stream)))
+        uses = (lambda: db.get(Note, "parent").number, lambda: db.upsert(Counter(id="after")))
+        tell("parent", _worked(*uses))
+
+
+def _fork_inside(db: BaseStorageAdapter, read_on: Callable[[], Any]) -> None:
+    inside = db.transaction() if "transactions" in db.abilities else nullcontext()
+    child = -1
+    try:
+        with inside:
+            db.upsert(note("parent", 3))
+            child = os.fork()
+            if child == 0:
+                uses = (lambda: db.get(Note, "1"), lambda: db.upsert(Counter(id="child")))
+                tell("child", _worked(*uses), _worked(read_on))
+                raise SystemExit
+            tell("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            db.upsert(Counter(id="inside"))
+    finally:
+        if child == 0:
+            gc.collect()  # what is collected in the child is none of the parent's either
+            os._exit(0)
+
+
 def _tried(db: BaseStorageAdapter, *more: Callable[[], Any]) -> list[str]:
     """The names of the errors of each use of a storage; what worked is `worked`."""
     uses: tuple[Callable[[], Any], ...] = (
@@ -200,6 +237,11 @@ def _tried(db: BaseStorageAdapter, *more: Callable[[], Any]) -> list[str]:
         db.clear,
         *more,
     )
+    return _worked(*uses)
+
+
+def _worked(*uses: Callable[[], Any]) -> list[str]:
+    """The names of the errors of each use; what worked is `worked`."""
     told = []
     for use in uses:
         try:
@@ -320,6 +362,7 @@ PROGRAMS: Final[dict[str, Callable[..., None]]] = {
         hold,
         attempt,
         fork,
+        fork_on_a_server,
         interrupt,
         stream,
         leave,

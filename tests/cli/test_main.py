@@ -73,7 +73,7 @@ def test_a_wrong_call(docmap: Docmap, argv: list[str], message: str) -> None:
         (["info", "sqlite:///none.db"], "there is no sqlite store at none.db"),
         (["find", "none.db", "c"], "this is not a storage's URL"),
         (["find", "sqllite:///none.db", "c"], "did you mean 'sqlite'"),
-        (["find", "mongodb://h", "c"], "has no adapter for mongodb://"),
+        (["find", "mongodb://h", "c"], "mongodb:// has no adapter installed: pip install"),
         (["find", "memory://?spede=1", "c"], "memory has no option 'spede'"),
         (["find", "memory://", "c"], "memory:// has no collection 'c'. It has: none"),
         (["import", "x", "--into", "sqllite:///x", "--collection", "c"], "did you mean 'sqlite'"),

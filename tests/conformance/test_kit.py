@@ -196,7 +196,10 @@ def test_a_profile_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(ValueError, match="reason"):
         Gap("test_a", reason=" ", raises=Unsupported)
     with pytest.raises(TypeError, match="own errors"):
-        Gap("test_a", reason="a", raises=AssertionError)  # type: ignore[arg-type]
+        Gap("test_a", reason="a", raises=AssertionError)
+    assert Gap("test_a", reason="a", raises=AssertionError, kind="standin").raises
+    with pytest.raises(TypeError, match="own errors"):
+        Gap("test_a", reason="a", raises=ValueError, kind="standin")
 
 
 def test_a_profile_opens_stores(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, get_overloads
 
 BASELINE: Final = Path(__file__).with_name("api.txt")
-MODULES: Final = ("docmap", "docmap.storage", "docmap.query", "docmap.schema")
+MODULES: Final = ("docmap", "docmap.aio", "docmap.storage", "docmap.query", "docmap.schema")
 HOOKED: Final = ("BaseStorageAdapter", "BaseQueryAdapter")
 
 

@@ -53,6 +53,7 @@ PART_DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {"sqlfile": ("sqlite3",)}
 STANDARD: Final = sys.stdlib_module_names - {name for own in DRIVERS.values() for name in own}
 REQUIRED: Final = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions"}
 EXTRAS: Final = {
+    "docmap.storage": {"greenlet"},
     "docmap.cli": {"tqdm"},
     "docmap.telemetry": {"opentelemetry"},
     TESTING: {"pytest", "hypothesis"},

@@ -256,5 +256,8 @@ def test_keys_of_another_form_are_named(db: BaseStorageAdapter) -> None:
     """A UUID is tagged where no class declares it, and the class of the collection keeps text."""
     key = UUID(int=7)
     db.insert_many("tokens", [{"id": key, "uses": 1}])
-    with pytest.raises(InvalidRecord, match="insert it anew through Token"):
-        db.find(Token).find_one_and_update(uses__inc=1)
+    if db.scheme == "postgresql":  # one statement changes it, wherever its key is
+        assert db.find(Token).find_one_and_update(uses__inc=1) == Token(id=key, uses=2)
+    else:
+        with pytest.raises(InvalidRecord, match="insert it anew through Token"):
+            db.find(Token).find_one_and_update(uses__inc=1)

@@ -23,7 +23,7 @@ from docmap import (
     Stored,
     col,
 )
-from docmap.model.declaration import KEYWORDS, LATER, RESERVED
+from docmap.model.declaration import KEYWORDS, RESERVED
 from docmap.storage.loading import schema_of
 from tests.model.shop import Address, Customer, Note, Order
 
@@ -146,13 +146,7 @@ class TestKeywords:
         assert caught.value.suggestions == ()
         assert "did you mean" not in str(caught.value)
 
-    @pytest.mark.parametrize("keyword", sorted(LATER))
-    def test_one_of_a_later_version(self, keyword: str) -> None:
-        with pytest.raises(InvalidModel, match=f"{keyword!r} is not there yet"):
-            type("Odd", (Document,), {}, **{keyword: 1})
-
-    def test_the_two_lists_are_apart(self) -> None:
-        assert not KEYWORDS & LATER
+    def test_pydantic_has_none_of_these_names(self) -> None:
         assert not KEYWORDS & set(ConfigDict.__annotations__)
 
     def test_those_of_pydantic_reach_it(self) -> None:

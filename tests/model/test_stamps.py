@@ -103,4 +103,6 @@ def test_stamps_stand_in_front(full: BaseStorageAdapter) -> None:
     car.save(full)
     stored: Any = full._get(full.find(Car)._request.schema, car.id)
     data = stored[0] if isinstance(stored[0], bytes) else stored[0].encode()
-    assert list(from_json(data))[:2] == ["_class", "_version"]
+    found = list(from_json(data))
+    first = found if full.scheme == "postgresql" else found[:2]  # JSONB keeps no order of keys
+    assert {"_class", "_version"} <= set(first)

@@ -22,7 +22,7 @@ from docmap import Document
 from docmap.schema.structs import reads_alike
 from docmap.schema.views import view_of
 from tests.schema.same import difference
-from tests.schema.strategies import Shape, shapes
+from tests.schema.strategies import Inner, Shape, shapes
 from tests.schema.test_codec_property import CASES, model_of
 
 Infos = Mapping[str, FieldInfo]
@@ -115,3 +115,13 @@ def test_msgspec_takes_part() -> None:
                 found.append(reads_alike(view_of(cls.__docmap_schema__, struct)._kind))
     assert found.count(True) > 20
     assert found.count(False) > 20
+
+
+def test_a_model_in_a_union_keeps_its_own_extra_fields() -> None:
+    class Held(Document):
+        place: int | Inner
+
+    schema = Held.__docmap_schema__
+    data = schema.codec.encode(Held(place=Inner(name="a", more=5)))
+    view = view_of(schema, KINDS["dataclass"](names_of(Held))).decode(data)
+    assert view.place.more == 5

@@ -11,6 +11,8 @@ import pytest
 
 from docmap import BaseStorageAdapter, connect
 from tests.keyvalue.memory_store import KeyValueMemory
+from tests.servers import postgresql
+from tests.servers.storages import emptied
 from tests.storage.bare import Bare
 
 
@@ -26,11 +28,18 @@ MAKERS: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "tinydb": lambda path: connect(f"tinydb:///{path / 'test.json'}"),
     "shelve": lambda path: connect(f"shelve:///{path / 'shelf'}"),
     "leveldb": lambda path: connect(f"leveldb:///{path / 'test'}?sync=false"),
+    "postgresql": lambda _: emptied(postgresql.url("storage")),
     "bare": lambda _: _opened(Bare()),
     "keyvalue": lambda _: _opened(KeyValueMemory()),
 }
 WATCHED: Final = ("memory", "sqlite", "file", "tinydb")  # with a feed of changes
-FULL: Final = (*WATCHED, "shelve", "leveldb", "keyvalue")  # with transactions, counters and indexes
+FULL: Final = (
+    *WATCHED,
+    "shelve",
+    "leveldb",
+    "postgresql",
+    "keyvalue",
+)  # with transactions, counters and indexes
 
 
 @pytest.fixture(params=MAKERS)

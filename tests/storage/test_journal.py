@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -230,6 +231,21 @@ class TestScans:
             db.find(Note, stars=1).count()
             db.size = 10_000
             db.find(Note, stars=1).count()
+            assert len(lines(log, logging.WARNING)) == 1
+
+    def test_a_server_is_not_asked_again_for_each_query(
+        self, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Slow, "default_timeout", 30.0)
+        with Slow() as db:
+            db.size = 5
+            for number in range(4):
+                db.find(Note, stars=number).count()
+            assert db.calls["explain"] == 1
+            db.size = 20_000
+            monkeypatch.setattr(journal, "monotonic", lambda: monotonic() + 61)
+            db.find(Note, stars=1).count()
+            assert db.calls["explain"] == 2
             assert len(lines(log, logging.WARNING)) == 1
 
     def test_an_indexed_one_is_not(self, log: pytest.LogCaptureFixture) -> None:

@@ -325,10 +325,11 @@ def test_threads_that_retry_lose_nothing(full: BaseStorageAdapter) -> None:
         return account.balance
 
     got: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: got.extend(full.retrying(add) for _ in range(20)))
-        for _ in range(8)
-    ]
+
+    def work() -> None:
+        got.extend(full.retrying(add, attempts=100) for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

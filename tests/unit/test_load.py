@@ -18,6 +18,7 @@ INSTALLED = {
     "sqlite": FAKE,
     "tinydb": "a_driver_that_is_not_there.adapter:Adapter",
     "mine": "my_adapter_is_not_there:Adapter",
+    "postgresql": "tests.unit.unusable:Adapter",
     "torn": "docmap_backends.not_there:Adapter",
 }
 
@@ -47,6 +48,9 @@ def test_an_adapter_is_found_by_its_entry_point() -> None:
             "no storage engine has the scheme 'fakee'; did you mean 'fake'.* Installed are: ",
         ),
         ("postgres://h", "did you mean 'postgresql'"),
+        ("postgresql+psycopg://h", "did you mean 'postgresql'"),
+        ("mongo://h", "did you mean 'mongodb'"),
+        ("postgresql://h", r"cannot be loaded: .* is missing: pip install 'docmap\[postgresql\]'"),
         ("sqlite3://", "did you mean 'sqlite'"),
         ("zzzzzzz://", "the scheme 'zzzzzzz'. Installed are: fake, mine, mongodb"),
         ("leveldb:///x", r"leveldb:// has no adapter installed: pip install 'docmap\[leveldb\]'"),
@@ -76,6 +80,14 @@ def test_the_missing_driver_is_the_cause() -> None:
         load("tinydb:///x")
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
     assert caught.value.engine == "tinydb"
+
+
+def test_a_driver_that_fails_is_the_cause() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        load("postgresql://ann:secret@h/db")
+    assert type(caught.value.__cause__) is ImportError
+    assert caught.value.engine == "postgresql"
+    assert "secret" not in str(caught.value)
 
 
 def test_a_broken_installation_of_docmap_is_not_blamed_on_a_driver() -> None:

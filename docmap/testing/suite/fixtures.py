@@ -13,6 +13,7 @@ import pytest
 
 from docmap import BaseStorageAdapter, connect
 from docmap.testing.collecting import APPLIED, is_long
+from docmap.testing.disturbed import Disturbed
 from docmap.testing.prepared import Prepared
 from docmap.testing.processes import Forker, Target
 from docmap.testing.profile import BackendProfile
@@ -26,6 +27,7 @@ __all__ = [
     "beside",
     "db",
     "directory",
+    "disturbed",
     "forker",
     "long_run",
     "opened",
@@ -65,11 +67,14 @@ def backend(request: pytest.FixtureRequest) -> BackendProfile:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    """The directory of the test's store, with nothing else in it."""
+def directory(backend: BackendProfile, tmp_path: Path) -> Iterator[Path]:
+    """The directory of the test's store, with nothing in it; a server is cleared afterwards."""
     made = tmp_path / "store"
     made.mkdir()
-    return made
+    yield made
+    if backend.kind == "server":
+        with backend.open(made) as storage:
+            storage.clear()
 
 
 @pytest.fixture
@@ -86,16 +91,21 @@ def opened(backend: BackendProfile, directory: Path) -> Iterator[Opened]:
 
 
 @pytest.fixture
-def db(backend: BackendProfile, opened: Opened) -> Iterator[BaseStorageAdapter]:
+def db(backend: BackendProfile, opened: Opened) -> BaseStorageAdapter:
     """A connected storage that holds nothing."""
     storage = opened()
     held = storage.collections()
     if held:
         pytest.fail(f"{backend.name} is not empty: name a store of its own", pytrace=False)
-    yield storage
-    if backend.kind == "server":
-        storage.reconnect()
-        storage.clear()
+    return storage
+
+
+@pytest.fixture
+def disturbed(backend: BackendProfile, *, long_run: bool) -> Iterator[Disturbed]:
+    """The server of the profile behind a proxy, with two counters in it; cleared afterwards."""
+    server = Disturbed(backend, busy=not long_run)
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -299,7 +299,7 @@ def test_documents_that_were_pickled_bring_no_storage(db: BaseStorageAdapter) ->
         db.save(copied)
 
 
-@requires("file", "long")
+@requires("outside", "long")
 def test_memory_stays_flat_over_a_long_stream(forker: Forker) -> None:
     ((count, grown),) = forker.told("stream", STREAMED)
     assert count == STREAMED

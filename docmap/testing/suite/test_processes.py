@@ -27,7 +27,7 @@ def race(target: Target, tmp_path: Path, program: str, count: int) -> list[list[
     return [[one for (one,) in told] for told in outputs(processes)]
 
 
-@requires("file", "processes")
+@requires("processes")
 def test_processes_make_one_new_store_together(
     target: Target, opened: Opened, *, long_run: bool
 ) -> None:
@@ -36,7 +36,7 @@ def test_processes_make_one_new_store_together(
         assert sorted(check_sound(db)) == sorted(key for keys in told for (key,) in keys)
 
 
-@requires("file", "processes")
+@requires("processes")
 def test_a_newer_revision_of_another_process_refuses_the_save(
     db: BaseStorageAdapter, target: Target, tmp_path: Path, *, long_run: bool
 ) -> None:
@@ -50,7 +50,7 @@ def test_a_newer_revision_of_another_process_refuses_the_save(
     assert sum(again) >= 3  # all had loaded the counter before the first of them saved
 
 
-@requires("file", "processes")
+@requires("processes")
 def test_of_processes_that_get_or_create_one_creates(
     db: BaseStorageAdapter, target: Target, tmp_path: Path
 ) -> None:
@@ -63,7 +63,7 @@ def test_of_processes_that_get_or_create_one_creates(
     }
 
 
-@requires("file", "processes")
+@requires("processes")
 def test_of_processes_that_insert_one_unique_value_one_does(
     db: BaseStorageAdapter, target: Target, tmp_path: Path
 ) -> None:
@@ -76,7 +76,7 @@ def test_of_processes_that_insert_one_unique_value_one_does(
     }
 
 
-@requires("file", "processes", "counters")
+@requires("processes", "counters")
 def test_processes_are_given_different_keys(
     db: BaseStorageAdapter, target: Target, tmp_path: Path
 ) -> None:
@@ -86,7 +86,7 @@ def test_processes_are_given_different_keys(
     assert {one.id for one in db.find(Ticket)} == set(keys)
 
 
-@requires("file", "processes")
+@requires("processes")
 def test_a_reader_sees_every_note_whole_while_others_write(target: Target, opened: Opened) -> None:
     follow = start(target, "follow", 60)
     outputs([start(target, "insert", worker, 30) for worker in WORKERS[:2]])
@@ -96,7 +96,7 @@ def test_a_reader_sees_every_note_whole_while_others_write(target: Target, opene
         assert len(check_sound(db)) == 60
 
 
-@requires("file", "processes")
+@requires("processes")
 def test_what_another_process_wrote_is_seen_by_every_read(
     db: BaseStorageAdapter, forker: Forker, opened: Opened
 ) -> None:
@@ -121,7 +121,7 @@ def test_what_another_process_wrote_is_seen_by_every_read(
     assert found["mine"] == 8
 
 
-@requires("file")
+@requires("outside")
 def test_a_second_process_shares_the_store_or_is_refused(
     backend: BackendProfile, target: Target, forker: Forker, opened: Opened
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_second_process_shares_the_store_or_is_refused(
         assert check_sound(db) == {"held": 2, "attempt": 3}
 
 
-@requires("file")
+@requires("outside")
 def test_openers_in_all_orders_do_no_harm(
     backend: BackendProfile, db: BaseStorageAdapter, forker: Forker, opened: Opened
 ) -> None:
@@ -177,7 +177,7 @@ def test_openers_in_all_orders_do_no_harm(
     assert check_sound(db) == {**expected, "attempt": 3}
 
 
-@requires("file", "posix")
+@requires("outside", "posix")
 def test_a_store_whose_holder_was_killed_is_not_locked(
     target: Target, forker: Forker, opened: Opened
 ) -> None:

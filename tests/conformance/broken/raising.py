@@ -11,8 +11,8 @@ _HOOKS = (
     "_disconnect _clear _sync _ping _native _info _collections _ensure _present_indexes "
     "_build_index _drop_index _shape _scan _put _remove _get _get_many _next_key _save _save_many "
     "_save_each _rewrite _delete _refresh _find _count _distinct _aggregate _explain_aggregate "
-    "_delete_matching _delete_keys _update_matching _update_reason _orders _explain _watch "
-    "_unwatch _transaction"
+    "_delete_matching _delete_keys _update_matching _update_first _update_reason _orders "
+    "_explain _watch _unwatch _transaction"
 ).split()
 
 

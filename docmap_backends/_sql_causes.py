@@ -1,7 +1,7 @@
 """Which constraint a refused row broke first, where it breaks several.
 
-SQLite names the one that it happened to check first. On every engine it is the key, and then the
-unique indexes of the class as they are declared.
+An engine names the one that it happened to check first, or none. On every engine it is the key, and
+then the unique indexes of the class as they are declared.
 """
 
 from __future__ import annotations
@@ -29,20 +29,30 @@ def first_cause(
     storage: BaseStorageAdapter, schema: Schema, key: Any, data: bytes, found: DuplicateKey
 ) -> DuplicateKey:
     """The error of the first index in which a document's values are taken, `found` or another."""
-    unique = [index for index in schema.indexes if index.unique]
-    if len(unique) < 2 or found.index is None:
+    if found.index is None or sum(index.unique for index in schema.indexes) < 2:
         return found
-    tree = schema.codec.tree(data)
+    return taken_index(storage, schema, key, data, until=found.index) or found
+
+
+def taken_index(
+    storage: BaseStorageAdapter, schema: Schema, key: Any, data: bytes, until: str = ""
+) -> DuplicateKey | None:
+    """The error of the first unique index in which another document has a document's values.
+
+    None if there is none, or none before the index `until`.
+    """
+    unique = [index for index in schema.indexes if index.unique]
+    tree = schema.codec.tree(data) if unique else None
     for index in unique:
-        if index.name == found.index:
-            return found
+        if index.name == until:
+            return None
         condition = _taken(index, tree)
         if condition is None:
             continue
         others = execute.records(storage, make(storage, Request(schema, condition)))
         if any(schema.key_of(other) != key for other, _ in others):
             return not_unique(schema, index)
-    return found
+    return None
 
 
 def _taken(index: BoundIndex, tree: Any) -> Node | None:

@@ -1,0 +1,221 @@
+"""Aggregates on MongoDB: grouped by the server where that is exact, else of the fields alone.
+
+The server adds whole numbers exactly and rounds sums of Decimals, and its groups are docmap's only
+where all that is stored at a place is of one type. Of all else it sends the fields that are asked
+for, and the reference functions make the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from bson import Int64
+
+from docmap.errors import StorageError, Unavailable, Unsupported
+from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery
+from docmap.query.accumulators import of_total
+from docmap.query.aggregates import Key, Reading, Term
+from docmap.query.groups import Groups, Row
+from docmap.schema.schema import Schema
+from docmap.values import INT_MAX, same_number
+from docmap_backends._mongodb_explain import explained, explained_pipeline
+from docmap_backends._mongodb_fields import stored_top
+from docmap_backends._mongodb_names import ID
+from docmap_backends._mongodb_queries import MongoQueries, field_name, logical_value, render
+from docmap_backends._mongodb_values import to_data
+
+_BATCH: Final = 2_000
+Read = Callable[..., Any]
+
+
+class _Column(NamedTuple):
+    """An expression of the server, and how its value is read."""
+
+    expression: Any
+    read: Read
+
+
+class _Result(NamedTuple):
+    """The accumulators of one result, and how it is made of their values."""
+
+    accumulators: tuple[dict[str, Any], ...]
+    read: Read
+
+
+class _Pipeline(NamedTuple):
+    """What is sent, and what makes a group of a row."""
+
+    stages: list[dict[str, Any]]
+    row: Callable[[dict[str, Any]], Row]
+
+
+class MongoAggregates(MongoQueries):
+    """The aggregating part of `mongodb.MongoDBStorage`."""
+
+    def _aggregate(self, schema: Schema, asked: NativeAggregate) -> Iterable[Row] | None:
+        made = self._pipeline(schema, asked)
+        if made is not None:
+            try:
+                rows = self._aggregated(self._collection(schema), made.stages)
+                found = [made.row(row) for row in rows]
+            except Unavailable:
+                raise
+            except (StorageError, Unsupported, _Inexact):
+                pass  # from the fields, which finds out what it is
+            else:
+                if not found and not asked.grouping.keys:
+                    return Groups(asked.grouping).rows()
+                return found
+        groups = Groups(asked.grouping)
+        for documents in self._fields(schema, asked):
+            groups.add_trees([schema.codec.tree(to_data(schema, one)) for one in documents])
+        return groups.rows()
+
+    def _explain_aggregate(self, schema: Schema, asked: NativeAggregate) -> EnginePlan | None:
+        made = self._pipeline(schema, asked)
+        if made is not None:
+            return explained_pipeline(self, schema, made.stages)
+        query = NativeQuery(asked.condition, asked.order)
+        return explained(self, schema, self._search(schema, query))
+
+    def _fields(self, schema: Schema, asked: NativeAggregate) -> Iterator[list[dict[str, Any]]]:
+        """The documents with the fields that are asked for alone."""
+        collection = self._collection(schema)
+        search = self._search(schema, NativeQuery(asked.condition, asked.order))
+        names = {str(reading.path.segments[0]) for reading in asked.grouping.readings}
+        if schema.family is not None:
+            names.add(schema.family.field)  # which tells how the others are stored
+        only = {stored_top(name, schema.key_field.stored): 1 for name in sorted(names)}
+        if ID not in only:
+            only = {**only, ID: 0} if only else {ID: 1}
+        cursor = collection.find(
+            search.filter,
+            only,
+            sort=list(search.sort) or None,
+            batch_size=_BATCH,
+            session=self._session,
+        )
+        try:
+            while found := self._run(lambda: cursor.to_list(_BATCH)):
+                yield found
+        finally:
+            self._client.close_cursor(cursor)
+
+    def _pipeline(self, schema: Schema, asked: NativeAggregate) -> _Pipeline | None:
+        """The form of what is asked as groups of the server; None where that is not exact."""
+        keys = [self._key(schema, key) for key in asked.grouping.keys]
+        results = [self._result(schema, term) for term in asked.grouping.terms]
+        known_keys = [key for key in keys if key is not None]
+        known = [result for result in results if result is not None]
+        if len(known_keys) < len(keys) or len(known) < len(results):
+            return None
+        group: dict[str, Any] = {
+            ID: {f"k{i}": key.expression for i, key in enumerate(known_keys)} if keys else None
+        }
+        names = count()
+        places = [[f"r{next(names)}" for _ in result.accumulators] for result in known]
+        for result, place in zip(known, places, strict=True):
+            group.update(zip(place, result.accumulators, strict=True))
+        stages = [{"$match": render(asked.condition)}] if asked.condition is not None else []
+        return _Pipeline([*stages, {"$group": group}], _reader(known_keys, known, places))
+
+    def _key(self, schema: Schema, key: Key) -> _Column | None:
+        column = self._column(schema, key.reading)
+        if column is None or key.reading.kind == "float":
+            return None
+        # Missing and null are one group, as they are one value.
+        return _Column({"$ifNull": [column.expression, None]}, column.read)
+
+    def _column(self, schema: Schema, reading: Reading) -> _Column | None:
+        kind, path = reading.type, reading.path
+        if path.each or not self.trusts(schema, path, kind):
+            return None
+        if kind.kind in {"bigint", "bytes"} or (
+            kind.kind in {"decimal", "float"} and not self.exact_numbers
+        ):
+            return None
+        expression = f"${field_name(schema, path)}"
+        if reading.part is not None:
+            part = _PARTS.get(reading.part)
+            if part is None or kind.kind != "datetime" or kind.microseconds:
+                return None
+            return _Column(part(expression), _whole)
+        return _Column(expression, lambda value: same_number(logical_value(kind, value)))
+
+    def _result(self, schema: Schema, term: Term) -> _Result | None:
+        if term.reading is None:
+            return _Result(({"$sum": 1},), int)
+        column = self._column(schema, term.reading)
+        if column is None or term.distinct:
+            return None
+        expression = column.expression
+        there = {"$sum": {"$cond": [{"$eq": [{"$ifNull": [expression, None]}, None]}, 0, 1]}}
+        kind = term.reading.kind
+        match term.function:
+            case "count":
+                return _Result((there,), int)
+            case "min" | "max" if kind != "str" or self.code_point_order:
+                return _Result(({f"${term.function}": expression},), column.read)
+            case "sum" | "avg" if kind in _ADDED:
+                read = partial(_added, term, _ADDED[kind])
+                least, most = {"$min": expression}, {"$max": expression}
+                return _Result(({"$sum": expression}, there, least, most), read)
+        return None
+
+
+class _Inexact(Exception):
+    """The server gave a sum that is not exact."""
+
+
+_PARTS: Final[dict[str, Callable[[str], Any]]] = {
+    "year": lambda value: {"$year": value},
+    "month": lambda value: {"$month": value},
+    "day": lambda value: {"$dayOfMonth": value},
+    "hour": lambda value: {"$hour": value},
+    "weekday": lambda value: {"$subtract": [{"$isoDayOfWeek": value}, 1]},
+}
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _exact(total: Any, size: int, least: Any, most: Any) -> int:
+    """A sum of whole numbers, if none of the partial sums can be beyond 64 bits."""
+    largest = max(abs(int(least or 0)), abs(int(most or 0)))
+    if type(total) not in {int, Int64} or largest * size > INT_MAX:
+        raise _Inexact
+    return int(total)
+
+
+def _finite(total: Any, size: int, *_: Any) -> float:
+    if not isfinite(total):
+        raise _Inexact
+    return float(total) + 0.0
+
+
+def _added(term: Term, add: Read, *held: Any) -> Any:
+    size = held[1]
+    return of_total(term, add(*held) if size else 0, size)
+
+
+_ADDED: Final[dict[str, Read]] = {"int": _exact, "timedelta": _exact, "float": _finite}
+
+
+def _reader(
+    keys: Sequence[_Column], results: Sequence[_Result], places: Sequence[Sequence[str]]
+) -> Callable[[dict[str, Any]], Row]:
+    def row(document: dict[str, Any]) -> Row:
+        held = document[ID] or {}
+        found = [key.read(held.get(f"k{i}")) for i, key in enumerate(keys)]
+        found += [
+            result.read(*(document[name] for name in place))
+            for result, place in zip(results, places, strict=True)
+        ]
+        return tuple(found)
+
+    return row

@@ -1,0 +1,125 @@
+"""The log of changes in a PostgreSQL database: its tables, and the triggers that every writer runs.
+
+Nothing is logged before a collection is first watched. From then on triggers on its table log every
+change, whichever program makes it, in the transaction that makes it. Whoever writes a watched
+collection first takes its turn at the one row of `docmap_log`, and keeps it until it commits: so
+the numbers of the log follow the order of commits. The log keeps a bounded number of changes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_tables import Table, table_name
+from docmap_backends._sql import quoted, text_literal
+
+CHANNEL: Final = "docmap"
+"""What watchers listen to; the payload is the collection."""
+_STEP: Final = 1000  # changes between two times of pruning
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS docmap_watched(
+    name text COLLATE "C" PRIMARY KEY, log text NOT NULL, dropped bigint NOT NULL DEFAULT 0)""",
+    """CREATE TABLE IF NOT EXISTS docmap_changes(
+    number bigserial PRIMARY KEY, collection text COLLATE "C" NOT NULL, kind text NOT NULL,
+    rev bigint NOT NULL, doc jsonb NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS docmap_changes_of ON docmap_changes(collection, number)",
+    """CREATE TABLE IF NOT EXISTS docmap_log(
+    id int PRIMARY KEY CHECK (id = 1), kept bigint NOT NULL)""",
+    # Before any row is locked, so that two writers cannot wait for one another.
+    f"""CREATE OR REPLACE FUNCTION docmap_log_turn() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$ BEGIN
+      PERFORM 1 FROM docmap_log FOR UPDATE;
+      PERFORM pg_notify('{CHANNEL}', TG_ARGV[0]);
+      RETURN NULL;
+    END $$""",
+    f"""CREATE OR REPLACE FUNCTION docmap_log_change() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$ DECLARE last bigint; most bigint; BEGIN
+      IF TG_OP = 'DELETE' OR (TG_OP = 'UPDATE' AND NEW.key <> OLD.key) THEN
+        INSERT INTO docmap_changes(collection, kind, rev, doc)
+        VALUES (TG_ARGV[0], 'delete', OLD.rev, OLD.doc) RETURNING number INTO last;
+      END IF;
+      IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.key <> OLD.key) THEN
+        INSERT INTO docmap_changes(collection, kind, rev, doc)
+        VALUES (TG_ARGV[0], 'insert', NEW.rev, NEW.doc) RETURNING number INTO last;
+      ELSIF TG_OP = 'UPDATE' AND (NEW.doc <> OLD.doc OR NEW.rev <> OLD.rev) THEN
+        INSERT INTO docmap_changes(collection, kind, rev, doc)
+        VALUES (TG_ARGV[0], 'update', NEW.rev, NEW.doc) RETURNING number INTO last;
+      END IF;
+      SELECT kept INTO most FROM docmap_log;
+      IF last %% greatest(1, least({_STEP}, most / 10)) = 0 THEN
+        UPDATE docmap_watched w SET dropped = greatest(dropped, coalesce((
+          SELECT max(c.number) FROM docmap_changes c
+          WHERE c.collection = w.name AND c.number <= last - most), 0));
+        DELETE FROM docmap_changes WHERE number <= last - most;
+      END IF;
+      RETURN NULL;
+    END $$""",
+)
+
+
+def is_watched(connections: Connections, collection: str) -> bool:
+    """True if somebody has watched the collection."""
+    rows = connections.rows("SELECT to_regclass('docmap_watched') IS NOT NULL")
+    if rows[0][0] != b"t":
+        return False
+    return bool(connections.rows("SELECT 1 FROM docmap_watched WHERE name = %s", (collection,)))
+
+
+def kept_changes(connections: Connections) -> int:
+    """How many changes the log keeps at least."""
+    rows = connections.rows("SELECT kept FROM docmap_log", apart=True)
+    return int(rows[0][0] or 0) if rows else 0
+
+
+def start_log(
+    connections: Connections, collection: str, table: Table | None, kept: int, *, given: bool
+) -> None:
+    """Log a collection's changes from now on, if they are not logged; in a transaction.
+
+    `kept` is how many changes the log keeps at least; if it was `given`, it replaces what another
+    opener said.
+    """
+    connections.script(_TABLES)
+    what = "UPDATE SET kept = excluded.kept" if given else "NOTHING"
+    connections.written(
+        f"INSERT INTO docmap_log(id, kept) VALUES(1, %s) ON CONFLICT (id) DO {what}", (kept,)
+    )
+    connections.written(
+        "INSERT INTO docmap_watched(name, log) VALUES(%s, %s) ON CONFLICT (name) DO NOTHING",
+        (collection, secrets.token_hex(8)),
+    )
+    if table is not None:
+        create_triggers(connections, table)
+
+
+def create_triggers(connections: Connections, table: Table) -> None:
+    """Have every change of a table logged; in a transaction."""
+    named = text_literal(table.collection).replace("%", "%%")
+    events = "INSERT OR UPDATE OR DELETE"
+    turn, change = _triggers(table.collection)
+    each = {turn: ("BEFORE", "STATEMENT", "turn"), change: ("AFTER", "ROW", "change")}
+    for name, (when, what, function) in each.items():
+        made = f"CREATE TRIGGER {name} {when} {events} ON {table.name} FOR EACH {what} "
+        made += f"EXECUTE FUNCTION docmap_log_{function}({named})"
+        connections.script([f"DROP TRIGGER IF EXISTS {name} ON {table.name}", made])
+
+
+def stop_log(connections: Connections, collection: str, table: Table | None) -> None:
+    """Log no more changes of a collection; in a transaction."""
+    if table is not None:
+        triggers = _triggers(collection)
+        connections.script([f"DROP TRIGGER IF EXISTS {one} ON {table.name}" for one in triggers])
+    connections.written("DELETE FROM docmap_watched WHERE name = %s", (collection,))
+    # The last row stays, whatever it is of: where a feed stands must not be behind the end.
+    connections.written(
+        "DELETE FROM docmap_changes WHERE collection = %s "
+        "AND number < (SELECT max(number) FROM docmap_changes)",
+        (collection,),
+    )
+
+
+def _triggers(collection: str) -> tuple[str, str]:
+    name = table_name(collection)
+    return quoted(f"docmap_log_1_{name}"), quoted(f"docmap_log_2_{name}")

@@ -1,0 +1,34 @@
+"""JSON as jsonb keeps it: which numbers have to be written otherwise, so that they come back.
+
+jsonb keeps a number as a decimal with its scale: `5.0` stays a float, and `1e16` would come back as
+the int 10000000000000000. So a whole number with an exponent is written out, with `.0` behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_EXPONENT: Final = re.compile(rb"[:,\[]-?\d[\d.]*[eE]\+?\d")
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.]*[eE]\+?\d+')
+
+
+def storable(data: bytes) -> bytes:
+    """A document's JSON in the form that jsonb gives back with the same values.
+
+    >>> storable(b'{"a":[1e16,-2.5e+20,1e-7],"b":":1e5"}')
+    b'{"a":[10000000000000000.0,-250000000000000000000.0,1e-7],"b":":1e5"}'
+    """
+    if _EXPONENT.search(data) is None:
+        return data
+    return _TOKEN.sub(_written_out, data)
+
+
+def _written_out(found: re.Match[bytes]) -> bytes:
+    token = found[0]
+    if token.startswith(b'"'):
+        return token
+    number = Decimal(token.decode())
+    text = f"{number:f}"
+    return (text if "." in text else f"{text}.0").encode()

@@ -1,0 +1,310 @@
+"""Queries on PostgreSQL as statements, each of which tells by itself whether its order holds.
+
+Indexes hold what is of the declared type. A statement that sorts by them carries a flag: whether
+there are values of other types, which have places of their own in the canonical order. Where there
+are, which only other programs and classes bring about, docmap sorts by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, ClassVar, Final
+
+from pydantic_core import from_json
+
+from docmap.plan.engine import EnginePlan, NativeQuery, Record
+from docmap.query.evaluate import sorted_by
+from docmap.query.lookups import LookupManager
+from docmap.query.order import OrderTerm
+from docmap.query.paths import EACH, Path
+from docmap.schema.rewrite import reader
+from docmap.schema.schema import Schema
+from docmap.schema.types import UNTYPED, FieldType
+from docmap_backends._postgresql_connections import Row
+from docmap_backends._postgresql_explain import explained
+from docmap_backends._postgresql_places import (
+    NUMERIC,
+    SORTABLE,
+    TEXTUAL,
+    Source,
+    element_source,
+    expressions,
+    indexed,
+    is_tag,
+    list_elements,
+    misfit,
+    sortable,
+)
+from docmap_backends._postgresql_records import PostgreSQLRecords
+from docmap_backends._postgresql_sql import any_row, where
+from docmap_backends._postgresql_tables import Table
+from docmap_backends._postgresql_text import dialect
+from docmap_backends._sql import SQL
+
+_FEW: Final = 1000  # documents up to which a slice is fetched at once, not by a stream of its own
+
+
+class PostgreSQLQueries(PostgreSQLRecords):
+    """The querying part of `postgresql.PostgreSQLStorage`."""
+
+    lookups: ClassVar[LookupManager] = dialect
+
+    # -- what the lookups ask
+
+    def document_column(self, schema: Schema) -> str:
+        """The column that holds the documents, quoted."""
+        table = self._table(schema)
+        return "doc" if table is None else table.doc
+
+    def table_name(self, schema: Schema) -> str:
+        """The table of the documents, quoted; empty if there is none yet."""
+        table = self._table(schema)
+        return "" if table is None else table.name
+
+    def key_place(self, schema: Schema, path: Path) -> str:
+        """The column of the keys, if the path is that of the key in every document."""
+        table = self._table(schema)
+        if table is None or path != schema.key_path:
+            return ""
+        named = table.place is not None or table.key_name == schema.key_field.stored
+        return table.key if named else ""
+
+    def key_column(self, schema: Schema, path: Path) -> str:
+        """The same, where its order is that of the keys: other programs' tables have their own."""
+        table = self._table(schema)
+        return self.key_place(schema, path) if table is not None and table.place is None else ""
+
+    def keys_in_table(self, schema: Schema, keys: Iterable[Any]) -> tuple[list[bytes], str]:
+        """Keys as the table has them, without those that it cannot have, and their type."""
+        table = self._table(schema)
+        if table is None:
+            return [], "text"
+        found = (table.key_text(schema, key) for key in keys)
+        return [text for text in found if text is not None], table.kind
+
+    # -- queries
+
+    def _find(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        if not query.order:
+            return self._unordered(schema, query)
+        return self._ordered(schema, query)
+
+    def _unordered(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        def statement(table: Table) -> SQL:
+            return _sliced(_selected(table, query.condition), query)
+
+        if query.limit is None or query.limit > _FEW:
+            return self._streamed(schema, statement)
+        nothing: list[Row] = []
+        rows = self._reading(schema, lambda table: self._all(statement(table)), nothing)
+        return iter(self._records(rows))
+
+    def _all(self, statement: SQL) -> list[Row]:
+        return self._rows(statement.text, statement.parameters)
+
+    def _ordered(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        """The records in the order that is asked for, by PostgreSQL where its order is that."""
+
+        def statement(table: Table) -> SQL:
+            return self._in_order(schema, table, query)
+
+        if query.limit is not None and query.limit <= _FEW:
+            nothing: list[Row] = []
+            found = self._reading(schema, lambda table: self._all(statement(table)), nothing)
+            batches = (part for part in (found,))
+        else:
+            batches = self._batches(schema, statement)
+        first = next(batches, None)
+        if not first and not self._hides_odd(schema, query):
+            return
+        if not first or first[0][-1] == b"t":
+            batches.close()
+            yield from self._sorted_here(schema, query)
+            return
+        for rows in chain((first,), batches):
+            for row in rows:
+                yield row[0] or b"", int(row[1] or 0)
+
+    def _hides_odd(self, schema: Schema, query: NativeQuery) -> bool:
+        """True if nothing was found behind a position, and values of other types may be there."""
+        if not query.parts:
+            return False
+
+        def read(table: Table) -> list[Row]:
+            flag = self._flag(schema, table, query)
+            return self._rows(f"SELECT {flag.text}", flag.parameters)
+
+        nothing: list[Row] = []
+        return self._reading(schema, read, nothing) == [(b"t",)]
+
+    def _in_order(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
+        flag = self._flag(schema, table, query)
+        if not query.parts:
+            found = _selected(table, query.condition, flag, odd=False)
+            return _sliced(self._with_order(schema, table, found, query.order), query)
+        # One after the other, each from the place in the index where it begins; the limit of each
+        # keeps its order, and that of the whole stops the rest from being run.
+        most = None if query.limit is None else query.offset + query.limit
+        parts = [
+            _sliced(
+                self._with_order(
+                    schema, table, _selected(table, part.condition, odd=False), part.order
+                ),
+                NativeQuery(limit=most),
+            )
+            for part in query.parts
+        ]
+        united = " UNION ALL ".join(f"({part.text})" for part in parts)
+        text = f"SELECT doc, rev, {flag.text} FROM ({united}) parts(doc, rev)"
+        values = (*flag.parameters, *chain.from_iterable(part.parameters for part in parts))
+        return _sliced(SQL(text, values), query)
+
+    def _with_order(
+        self, schema: Schema, table: Table, found: SQL, terms: Sequence[OrderTerm]
+    ) -> SQL:
+        order = self._order_by(schema, table, terms)
+        return SQL(f"{found.text} ORDER BY {order}", found.parameters) if order else found
+
+    def _flag(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
+        """Whether values of other types are among those that are sorted, if that is not known."""
+        found = where(query.condition, placed=False)
+        tests: list[str] = []
+        values: list[Any] = []
+        for term in query.order:
+            if self.key_column(schema, term.path):
+                continue
+            odd = misfit(term.type.kind, *expressions(term.path, Source(table.doc)))
+            if (term.path.segments, term.type.kind) in indexed(schema):
+                # An index of none but these says at once that there are none.
+                tests.append(any_row(f"{table.name} WHERE {odd}"))
+                continue
+            narrowed = f"{found.text} AND {odd}" if found.text else f" WHERE {odd}"
+            tests.append(any_row(f"{table.name}{narrowed}"))
+            values += found.parameters
+        return SQL(f"({' OR '.join(tests)})" if tests else "FALSE", tuple(values))
+
+    def _order_by(self, schema: Schema, table: Table, terms: Iterable[OrderTerm]) -> str:
+        return ", ".join(self._sorter(schema, table, term) for term in terms)
+
+    def _sorter(self, schema: Schema, table: Table, term: OrderTerm) -> str:
+        column = self.key_column(schema, term.path)
+        if column:  # never null, which the server does not make use of
+            return f"{column} DESC" if term.descending else column
+        value = sortable(term.type.kind, *expressions(term.path, Source(table.doc)))
+        return value + (" DESC NULLS LAST" if term.descending else " NULLS FIRST")
+
+    def _sorted_here(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
+        """The same by docmap: values of all types, each in its place."""
+        terms, tree = query.order, schema.codec.tree
+        names = {term.path.segments[0] for term in terms}
+        stop = None if query.limit is None else query.offset + query.limit
+        found = self._streamed(schema, lambda table: _selected(table, query.condition))
+        ordered = sorted_by(found, terms, lambda record: tree(record[0], names), stop)
+        return islice(ordered, query.offset, stop)
+
+    def _orders(self, schema: Schema, terms: Sequence[OrderTerm]) -> bool:
+        return all(
+            bool(self.key_column(schema, term.path)) or term.type.kind in SORTABLE for term in terms
+        )
+
+    def _count(self, schema: Schema, condition: Any) -> int:
+        def read(table: Table) -> list[Row]:
+            found = where(condition)
+            return self._rows(f"SELECT count(*) FROM {table.name}{found.text}", found.parameters)
+
+        nothing: list[Row] = []
+        rows = self._reading(schema, read, nothing)
+        return int(rows[0][0] or 0) if rows else 0
+
+    # -- distinct values
+
+    def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
+        if path.segments.count(EACH) > 1 or is_tag(path, kind):
+            return None
+
+        plain = kind.kind in TEXTUAL and (path.segments, kind.kind) in indexed(schema)
+
+        def read(table: Table) -> list[Row]:
+            statement = _distinct_texts if plain else _distinct
+            return self._all(statement(table, path, kind, condition))
+
+        nothing: list[Row] = []
+        rows, read_value = self._reading(schema, read, nothing), reader(kind)
+        if plain and any(row[-1] == b"t" for row in rows):
+            return None
+        texts = (row[0] for row in rows)
+        parse = bytes.decode if plain else from_json
+        wires = (None if text is None else parse(text) for text in texts)
+        return [wire if read_value is None else read_value(wire) for wire in wires]
+
+    # -- plans
+
+    def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
+        def statement(table: Table) -> SQL:
+            if query.order:
+                return self._in_order(schema, table, query)
+            return _sliced(_selected(table, query.condition), query)
+
+        return self._plan_of(schema, statement, sliced=query.limit is not None)
+
+    def _plan_of(
+        self, schema: Schema, statement: Callable[[Table], SQL], *, sliced: bool = False
+    ) -> EnginePlan:
+        """How the server would run a statement."""
+        nothing = EnginePlan(scan=False, detail=("the collection does not exist",))
+
+        def read(table: Table) -> EnginePlan:
+            labels = {
+                name: known.label for name, known in self._catalogue.definitions(schema).items()
+            }
+            return explained(self._connections, table, statement(table), labels, sliced=sliced)
+
+        return self._reading(schema, read, nothing)
+
+
+def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: bool = True) -> SQL:
+    found = where(condition, odd=odd)
+    columns, values = f"{table.doc}, {table.rev}", found.parameters
+    if flag is not None:
+        columns, values = f"{columns}, {flag.text}", (*flag.parameters, *values)
+    return SQL(f"SELECT {columns} FROM {table.name}{found.text}", values)
+
+
+def _sliced(statement: SQL, query: NativeQuery) -> SQL:
+    text, values = statement
+    if query.limit is not None:
+        text, values = f"{text} LIMIT %s", (*values, query.limit)
+    if query.offset:
+        text, values = f"{text} OFFSET %s", (*values, query.offset)
+    return SQL(text, values)
+
+
+def _distinct_texts(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
+    """The distinct texts at a path, each with the answer of an index to whether all are texts."""
+    found = where(condition)
+    json, text = expressions(path, Source(table.doc))
+    flag = any_row(f"{table.name} WHERE {misfit(kind.kind, json, text)}")
+    return SQL(
+        f'SELECT DISTINCT {text} COLLATE "C", {flag} FROM {table.name}{found.text}',
+        found.parameters,
+    )
+
+
+def _distinct(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
+    """The distinct JSON values at a path, as their text: numbers as they are written."""
+    found, source = where(condition), table.name
+    root, segments = Source(table.doc), path.segments
+    if EACH in segments:
+        place = segments.index(EACH)
+        listed = expressions(Path(segments[:place]), root)[0]
+        source = f"{table.name} CROSS JOIN LATERAL {list_elements(listed)} e1(value)"
+        value = expressions(Path(segments[place + 1 :]), element_source(1))[0]
+        given = f"{value} IS NOT NULL"
+        text = f"{found.text} AND {given}" if found.text else f" WHERE {given}"
+        found = SQL(text, found.parameters)
+    else:
+        value = expressions(path, root)[0]
+    if kind.kind in NUMERIC or kind.kind in UNTYPED:
+        value = f'({value}::text COLLATE "C")'
+    return SQL(f"SELECT DISTINCT {value} FROM {source}{found.text}", found.parameters)

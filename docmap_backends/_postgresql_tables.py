@@ -1,0 +1,329 @@
+"""The tables of a PostgreSQL database: one a collection, and the catalogue of what there is.
+
+`docmap_collections` has a row for each collection, with the name of the field that holds the key
+and the highest int key that was counted; `docmap_indexes` says what each index is over. Several
+processes may begin together: who makes a table does it alone, under an advisory lock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from psycopg import errors as pg
+
+from docmap.errors import ForeignStore, StorageError, TransactionConflict
+from docmap.schema.indexes import IndexDefinition
+from docmap.schema.schema import Schema
+from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_errors import ENGINE
+from docmap_backends._postgresql_foreign import Place, found_place, with_revisions
+from docmap_backends._postgresql_keys import key_text, plain_key
+from docmap_backends._sql import quoted, text_literal
+
+FORMAT: Final = 1
+_COMMENT: Final = f"docmap format {FORMAT}"
+_LOCK: Final = 0x646D6170  # "dmap": who makes or removes tables holds it
+_CATALOGUE: Final = (
+    """CREATE TABLE IF NOT EXISTS docmap_collections(
+    name text COLLATE "C" PRIMARY KEY, key_name text NOT NULL,
+    last_key bigint NOT NULL DEFAULT 0, place text)""",
+    """CREATE TABLE IF NOT EXISTS docmap_indexes(
+    name text COLLATE "C" PRIMARY KEY, collection text COLLATE "C" NOT NULL,
+    definition text NOT NULL)""",
+    f"COMMENT ON TABLE docmap_collections IS '{_COMMENT}'",
+)
+_PRESENT: Final = (
+    "SELECT c IS NOT NULL, obj_description(c, 'pg_class') "
+    "FROM (SELECT to_regclass('docmap_collections')::oid AS c) found"
+)
+_RESERVED: Final = re.compile(r"docmap_|pg_|ix_")
+
+
+def table_name(collection: str) -> str:
+    """The table of a collection. PostgreSQL keeps case where names are quoted.
+
+    >>> table_name("Orders"), table_name("pg_x")
+    ('Orders', '~pg_x')
+    """
+    return "~" + collection if _RESERVED.match(collection) else collection
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of one collection's table."""
+
+    collection: str
+    key_name: str
+    """The name under which every document holds its key; empty if classes differ in it."""
+    indexes: frozenset[str] = frozenset()
+    """The names of docmap's indexes on it."""
+    place: Place | None = None
+    """Where it is, if another program made it."""
+    adopted: bool = True
+    """It is in the catalogue."""
+
+    @cached_property
+    def key(self) -> str:
+        """The column of the keys, quoted."""
+        return "key" if self.place is None else quoted(self.place.key)
+
+    @cached_property
+    def rev(self) -> str:
+        """The column of the revisions, quoted; a number where there is none yet."""
+        if self.place is None:
+            return "rev"
+        return quoted(self.place.rev) if self.place.rev else "0"
+
+    @cached_property
+    def doc(self) -> str:
+        """The column of the documents, quoted."""
+        return "doc" if self.place is None else quoted(self.place.doc)
+
+    @cached_property
+    def columns(self) -> str:
+        """Key, revision and document, as a statement names them that writes."""
+        return f"{self.key}, {self.rev}, {self.doc}"
+
+    @property
+    def kind(self) -> str:
+        """The type of the keys: `text`, `uuid` or `bigint`."""
+        return "text" if self.place is None else self.place.kind
+
+    @cached_property
+    def name(self) -> str:
+        """The table's name, quoted."""
+        return quoted(table_name(self.collection)) if self.place is None else self.place.name
+
+    def key_text(self, schema: Schema, key: Any) -> bytes | None:
+        """What the table has for a logical key; None if it cannot have it."""
+        if self.place is None:
+            return key_text(schema, key)
+        return plain_key(schema.stored_key(key), self.place.kind)
+
+    def fits(self, schema: Schema) -> bool:
+        """True if nothing is left to make for the class."""
+        named = self.key_name in {"", schema.key_field.stored}
+        return (
+            self.adopted and named and all(index.name in self.indexes for index in schema.indexes)
+        )
+
+
+class Catalogue:
+    """The tables as they were last read, by collection; shared by the threads of a storage."""
+
+    def __init__(
+        self, connections: Connections, schema: str = "", places: Mapping[str, Place] | None = None
+    ) -> None:
+        self._connections = connections
+        self._places = places or {}
+        self._schema = schema
+        self._tables: dict[str, Table] = {}
+        self._made = False
+
+    def forget(self) -> None:
+        """Read everything again: it was changed, or a change was taken back."""
+        self._tables = {}
+        self._made = False
+
+    def known(self, collection: str) -> Table | None:
+        """The table of a collection as it was last read; None if it was not, or is not there."""
+        return self._tables.get(collection)
+
+    def current(self, collection: str) -> Table | None:
+        """The same as the database has it now."""
+        tables = self._tables
+        rows = []
+        if self.exists():
+            rows = self._connections.rows(
+                "SELECT c.key_name, c.place, (SELECT string_agg(i.name, ' ') FROM docmap_indexes i "
+                "WHERE i.collection = c.name) FROM docmap_collections c WHERE c.name = %s",
+                (collection,),
+            )
+        if rows:
+            key_name, place, indexes = ((one or b"").decode() for one in rows[0])
+            names = frozenset(indexes.split())
+            found = Table(collection, key_name, names, Place.of(place) if place else None)
+        elif collection in self._places:
+            there = found_place(self._connections, collection, self._places[collection])
+            found = Table(collection, "", place=there, adopted=False)
+        else:
+            return None
+        tables[collection] = found
+        return found
+
+    def exists(self) -> bool:
+        """True if the database has docmap's tables. Raises ForeignStore if they are not ours."""
+        if not self._made:
+            ((present, told),) = self._connections.rows(_PRESENT)
+            if present == b"t" and told is None and self._connections.in_transaction:
+                ((present, told),) = self._connections.rows(_PRESENT, apart=True)
+                if present == b"t" and _is_ours(told, self._connections.where):
+                    raise self._made_since("docmap_collections")
+            there = present == b"t" and _is_ours(told, self._connections.where)
+            # What this transaction may have made the others do not see yet.
+            self._made = there and not self._connections.in_transaction
+            return there
+        return self._made
+
+    def names(self) -> list[str]:
+        """The names of all collections."""
+        if not self.exists():
+            return list(self._places)
+        rows = self._connections.rows("SELECT name FROM docmap_collections")
+        return list({*self._places, *(name.decode() for (name,) in rows if name is not None)})
+
+    def definitions(self, schema: Schema) -> dict[str, IndexDefinition]:
+        """The indexes of a collection that exist or are declared, by name."""
+        found = {index.name: index.definition for index in schema.indexes}
+        if self.exists():
+            rows = self._connections.rows(
+                "SELECT name, definition FROM docmap_indexes WHERE collection = %s",
+                (schema.collection,),
+            )
+            for name, text in rows:
+                fields, kinds, unique = json.loads(text or b"[[], [], false]")
+                known = IndexDefinition(
+                    (name or b"").decode(), tuple(fields), tuple(kinds), bool(unique)
+                )
+                found.setdefault(known.name, known)
+        return found
+
+    # -- changing it, inside a transaction
+
+    def lock(self) -> None:
+        """Keep others from making or removing tables until the transaction ends."""
+        self._connections.hold(_LOCK)
+
+    def make(self, schema: Schema) -> Table:
+        """The table of a class, made if it is not there; its key's name is noted."""
+        if not self.exists():
+            if self._schema:
+                self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}"])
+            self._connections.script(_CATALOGUE)
+        table = self.current(schema.collection)
+        if table is None:
+            return self._create(schema)
+        if table.place is not None and not table.adopted:
+            return self._take_over(table, table.place)
+        if table.key_name not in {"", schema.key_field.stored}:
+            self._connections.written(
+                "UPDATE docmap_collections SET key_name = '' WHERE name = %s", (schema.collection,)
+            )
+            self._tables.pop(schema.collection, None)
+            table = Table(table.collection, "", table.indexes)
+        return table
+
+    def _create(self, schema: Schema) -> Table:
+        table = Table(schema.collection, schema.key_field.stored)
+        try:
+            self._connections.written(
+                f'CREATE TABLE {table.name}(key text COLLATE "C" PRIMARY KEY, '
+                "rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL)"
+            )
+        except pg.DuplicateTable as error:
+            raise self._there_already(schema.collection) from error
+        if schema.shard_key is not None:
+            self._spread(table)
+        self._connections.written(
+            "INSERT INTO docmap_collections(name, key_name) VALUES(%s, %s)",
+            (schema.collection, table.key_name),
+        )
+        return table
+
+    def _there_already(self, collection: str) -> StorageError:
+        """The error of a table that was not to be seen: another program's, or made just now."""
+        rows = []
+        with suppress(pg.UndefinedTable):  # the catalogue too is made in this transaction
+            rows = self._connections.rows(
+                "SELECT 1 FROM docmap_collections WHERE name = %s", (collection,), apart=True
+            )
+        if not rows:
+            return taken_by_others(collection, self._connections.where)
+        return self._made_since(table_name(collection))
+
+    def _made_since(self, table: str) -> TransactionConflict:
+        return TransactionConflict(
+            f"the table {table} was made by others since this transaction began: run it again",
+            engine=ENGINE,
+        )
+
+    def _spread(self, table: Table) -> None:
+        """Spread a table over the servers by its keys, where the server can do that."""
+        can = self._connections.rows("SELECT to_regproc('create_distributed_table') IS NOT NULL")
+        if can[0][0] == b"t":
+            named = text_literal(table.name).replace("%", "%%")
+            self._connections.script([f"SELECT create_distributed_table({named}, 'key')"])
+
+    def _take_over(self, table: Table, place: Place) -> Table:
+        """Note a table of another program, which has revisions from now on."""
+        place = with_revisions(self._connections, place)
+        self._connections.written(
+            "INSERT INTO docmap_collections(name, key_name, place) VALUES(%s, '', %s)",
+            (table.collection, place.text),
+        )
+        self._tables.pop(table.collection, None)
+        return Table(table.collection, "", place=place)
+
+    def remember(self, collection: str, definition: IndexDefinition) -> None:
+        """Write down what an index is over, once it is made."""
+        text = json.dumps([definition.fields, definition.kinds, definition.unique])
+        self._connections.written(
+            "INSERT INTO docmap_indexes(name, collection, definition) VALUES(%s, %s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET definition = excluded.definition",
+            (definition.name, collection, text),
+        )
+        self._tables.pop(collection, None)
+
+    def drop(self, collections: Iterable[str], others: Callable[[str], list[str]]) -> None:
+        """Remove collections with their indexes; `others` are the statements about an index."""
+        for collection in collections:
+            table = self.current(collection)
+            if table is None:
+                continue
+            named = text_literal(collection).replace("%", "%%")
+            self._connections.script(
+                [
+                    # What another program made is emptied; it is not ours to remove.
+                    f"DROP TABLE IF EXISTS {table.name} CASCADE"
+                    if table.place is None
+                    else f"DELETE FROM {table.name}",
+                    *(one for name in sorted(table.indexes) for one in others(name)),
+                    f"DELETE FROM docmap_indexes WHERE collection = {named}",
+                    f"DELETE FROM docmap_collections WHERE name = {named}",
+                ]
+            )
+            self._tables.pop(collection, None)
+
+
+def _is_ours(told: bytes | None, where: str) -> bool:
+    """True if docmap made the catalogue. Raises ForeignStore if another program did."""
+    text = (told or b"").decode()
+    if text == _COMMENT:
+        return True
+    if text.startswith("docmap format "):
+        raise ForeignStore(
+            f"the database at {where} is in a newer format ({text}) than this docmap knows: "
+            "update docmap",
+            engine=ENGINE,
+        )
+    raise ForeignStore(
+        f"the database at {where} has a table docmap_collections of another program: name another "
+        "database, or another schema by the option schema",
+        engine=ENGINE,
+    )
+
+
+def taken_by_others(collection: str, where: str) -> ForeignStore:
+    """The error of a table that is there already, and not docmap's."""
+    return ForeignStore(
+        f"the database at {where} has a table {table_name(collection)} of another program: name "
+        "another collection, or another schema by the option schema",
+        engine=ENGINE,
+        collection=collection,
+    )

@@ -1,0 +1,1 @@
+"""Tests of docmap.aio: the storage that is awaited."""

@@ -1,0 +1,116 @@
+"""Tasks on real servers: many at once, and cancelled at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from docmap import TransactionConflict
+from docmap import connect as connect_sync
+from docmap.aio import AsyncStorage, connect
+from tests.aio.things import Thing
+from tests.servers import mongo, postgresql
+
+
+@pytest.fixture(params=["postgresql", "mongodb"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    found = (postgresql if request.param == "postgresql" else mongo).url("aio")
+    yield found
+    with connect_sync(found) as db:
+        db.clear()
+
+
+@asynccontextmanager
+async def filled(url: str) -> AsyncIterator[AsyncStorage]:
+    async with connect(url, pool_size=5) as db:
+        await db.insert_many([Thing(id=number) for number in range(1, 101)])
+        yield db
+
+
+async def cancelled(work: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Cancel a task after so many seconds, if it has not ended before."""
+
+    async def run() -> None:
+        await work()
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    try:
+        await task
+    except (asyncio.CancelledError, TransactionConflict):
+        return
+
+
+async def test_the_driver_is_awaited_itself(url: str) -> None:
+    async with filled(url) as db:
+        assert db._core.has_async
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        ticking = asyncio.create_task(tick())
+        await db.find(Thing).count()
+        ticking.cancel()
+        assert ticks > 1
+
+
+async def test_many_tasks_at_once_wait_for_a_connection(url: str) -> None:
+    async with filled(url) as db:
+
+        async def use(number: int) -> int:
+            await db.find(Thing, pk=number).update(group__inc=1)
+            return (await db.get(Thing, number)).group
+
+        assert await asyncio.gather(*(use(number) for number in range(1, 51))) == [1] * 50
+        assert len([thing async for thing in db.find(Thing, group=1)]) == 50
+
+
+# PyMongo leaves the socket of a connection that it was opening to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_tasks_that_are_cancelled_spoil_no_connection(url: str, rng: random.Random) -> None:
+    async with filled(url) as db:
+        ways: list[Callable[[], Awaitable[object]]] = [
+            lambda: db.get(Thing, 5),
+            lambda: db.find(Thing, group=0).list(),
+            lambda: db.find(Thing, pk=7).update(name="changed"),
+            lambda: db.upsert(Thing(id=8, name="new")),
+        ]
+        for _ in range(60):
+            work = rng.sample(ways, 2)
+            await asyncio.gather(*(cancelled(one, rng.random() * 0.01) for one in work))
+        async with asyncio.timeout(30):
+            counts = await asyncio.gather(*(db.find(Thing).count() for _ in range(20)))
+        assert counts == [100] * 20
+        assert {thing.id async for thing in db.find(Thing)} == set(range(1, 101))
+
+
+async def test_transactions_that_are_cancelled_are_undone_or_whole(
+    url: str, rng: random.Random
+) -> None:
+    async with filled(url) as db:
+        if "transactions" not in db.abilities:
+            return
+
+        async def swap(first: int, second: int) -> None:
+            async with db.transaction():
+                one, other = await db.get_many(Thing, [first, second])
+                one.group, other.group = one.group - 1, other.group + 1
+                await db.save(one)
+                await db.save(other)
+
+        for _ in range(40):
+            first, second = rng.sample(range(1, 101), 2)
+            await cancelled(lambda a=first, b=second: swap(a, b), rng.random() * 0.02)  # type: ignore[misc]
+            things = await db.find(Thing).list()
+            assert sum(thing.group for thing in things) == 0
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(db.get(Thing, number) for number in range(1, 21)))

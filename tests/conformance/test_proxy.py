@@ -1,0 +1,198 @@
+"""The proxy of the fault tests does to connections what it says, and heals."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from docmap.testing.proxy import Proxy
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    """The URL of a server that gives back what it is told; `got` is told what arrived."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_serve, args=(server,), daemon=True).start()
+        yield f"echo://ann:s%40@127.0.0.1:{server.getsockname()[1]}/name?x=1"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+ARRIVED: list[bytes] = []
+
+
+def _serve(server: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        threading.Thread(target=_answer, args=(connection,), daemon=True).start()
+
+
+def _answer(connection: socket.socket) -> None:
+    with connection:
+        try:
+            while data := connection.recv(1000):
+                ARRIVED.append(data)
+                connection.sendall(data)
+        except ConnectionError:
+            ARRIVED.append(b"reset")
+
+
+@pytest.fixture
+def proxy(echo: str) -> Iterator[Proxy]:
+    ARRIVED.clear()
+    with Proxy(echo) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def connected(proxy: Proxy) -> Iterator[Callable[[], socket.socket]]:
+    """Makes clients that wait for half a second at most."""
+    made: list[socket.socket] = []
+
+    def connect() -> socket.socket:
+        made.append(socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5))
+        return made[-1]
+
+    yield connect
+    for one in made:
+        one.close()
+
+
+Connected = Callable[[], socket.socket]
+
+
+def said(client: socket.socket, data: bytes) -> bytes:
+    client.sendall(data)
+    return client.recv(1000)
+
+
+def test_the_url_of_the_proxy_is_the_servers_but_for_the_place(proxy: Proxy) -> None:
+    assert proxy.url == f"echo://ann:s%40@127.0.0.1:{proxy.port}/name?x=1"
+
+
+@pytest.mark.parametrize("url", ["echo://host/name", "echo://one:1,two:2/name", "host:1"])
+def test_a_url_that_names_no_one_server_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="one host and its port"):
+        Proxy(url)
+
+
+def test_data_passes_in_both_directions(proxy: Proxy, connected: Connected) -> None:
+    one, two = connected(), connected()
+    assert (said(one, b"a"), said(two, b"b"), said(one, b"c")) == (b"a", b"b", b"c")
+    assert proxy.connections == 2
+
+
+def test_a_cut_ends_what_is_there_and_no_more(proxy: Proxy, connected: Connected) -> None:
+    one = connected()
+    assert said(one, b"a") == b"a"
+    proxy.cut()
+    with pytest.raises(ConnectionError):
+        said(one, b"b")
+    assert said(connected(), b"c") == b"c"
+
+
+def test_a_refused_connection_is_taken_again_when_healed(
+    proxy: Proxy, connected: Connected
+) -> None:
+    one = connected()
+    assert said(one, b"a") == b"a"
+    proxy.refuse()
+    with pytest.raises(ConnectionError):
+        said(one, b"b")
+    with pytest.raises(ConnectionRefusedError):
+        connected()
+    proxy.heal()
+    assert said(connected(), b"c") == b"c"
+
+
+def test_nothing_is_lost_in_the_frost(proxy: Proxy, connected: Connected) -> None:
+    one = connected()
+    assert said(one, b"a") == b"a"
+    proxy.freeze()
+    with pytest.raises(TimeoutError):
+        said(one, b"b")
+    two = connected()
+    with pytest.raises(TimeoutError):
+        said(two, b"c")
+    assert ARRIVED == [b"a"]
+    proxy.heal()
+    assert (one.recv(10), two.recv(10)) == (b"b", b"c")
+
+
+def test_a_delay_comes_before_each_piece(proxy: Proxy, connected: Connected) -> None:
+    one = connected()
+    proxy.delay(0.4)  # there and back is more than the client waits
+    with pytest.raises(TimeoutError):
+        said(one, b"a")
+    assert one.recv(10) == b"a"
+
+
+def test_swallowed_replies_never_come(proxy: Proxy, connected: Connected) -> None:
+    one = connected()
+    proxy.swallow()
+    with pytest.raises(TimeoutError):
+        said(one, b"a")
+    assert ARRIVED == [b"a"]
+    proxy.heal()
+    with pytest.raises(ConnectionError):
+        said(one, b"b")
+    assert said(connected(), b"c") == b"c"
+
+
+def test_a_lost_request_does_not_arrive(proxy: Proxy, connected: Connected) -> None:
+    one, two = connected(), connected()
+    proxy.lose_request(b"CoMMit")
+    assert said(one, b"a") == b"a"
+    assert not proxy.lost.is_set()
+    with pytest.raises(ConnectionError):
+        said(two, b"please commit")
+    assert proxy.lost.is_set()
+    assert b"please commit" not in ARRIVED
+    assert said(one, b"please commit") == b"please commit"  # once
+
+
+def test_a_lost_reply_is_to_what_was_done(proxy: Proxy, connected: Connected) -> None:
+    one, two = connected(), connected()
+    proxy.lose_reply(b"commit")
+    with pytest.raises(ConnectionError):
+        said(two, b"COMMIT")
+    assert proxy.lost.is_set()
+    assert ARRIVED[0] == b"COMMIT"
+    assert said(one, b"commit") == b"commit"
+
+
+def test_a_reply_can_be_cut_in_its_middle(proxy: Proxy, connected: Connected) -> None:
+    one = connected()
+    assert said(one, b"abc") == b"abc"
+    proxy.cut_reply(5)
+    assert said(one, b"abc") == b"abc"
+    one.sendall(b"defg")
+    assert one.recv(10) == b"de"
+    with pytest.raises(ConnectionError):
+        one.recv(10)
+    assert proxy.lost.is_set()
+
+
+def test_a_half_closed_connection_still_takes_what_is_said(
+    proxy: Proxy, connected: Connected
+) -> None:
+    one = connected()
+    assert said(one, b"a") == b"a"
+    proxy.half_close()
+    assert said(one, b"b") == b""
+
+
+def test_a_proxy_before_nothing_resets() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with (
+        Proxy(f"echo://127.0.0.1:{port}") as proxy,
+        pytest.raises(ConnectionError),
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+    ):
+        said(client, b"a")

@@ -1,0 +1,1 @@
+"""PostgreSQL: its store, its plans, its faults."""

@@ -1,0 +1,173 @@
+"""PostgreSQL's errors as docmap's: the whole table, and those that a server really gives."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from psycopg import errors as pg
+
+from docmap import (
+    Document,
+    ForeignStore,
+    InvalidConfig,
+    OutcomeUnknown,
+    StorageError,
+    StorageFull,
+    TransactionConflict,
+    Unavailable,
+)
+from docmap.storage.url import URL
+from docmap_backends._postgresql_errors import translated
+from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.conftest import Opened
+
+pytestmark = pytest.mark.engine("postgresql")
+KINDS = [one for one in vars(pg).values() if isinstance(one, type) and issubclass(one, pg.Error)]
+STATES = sorted({one.sqlstate for one in KINDS if isinstance(one.sqlstate, str)})
+
+
+class Order(Document, collection="orders"):
+    status: str = "new"
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_every_error_of_the_driver_is_one_of_docmaps(*, write: bool) -> None:
+    assert len(STATES) > 200
+    for state in STATES:
+        found = translated(pg.lookup(state)("x"), "a server", sent_write=write)
+        assert isinstance(found, StorageError)
+        assert found.engine == "postgresql"
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("40001", TransactionConflict),
+        ("40P01", TransactionConflict),
+        ("53100", StorageFull),
+        ("53300", Unavailable),
+        ("57014", Unavailable),
+        ("57P03", Unavailable),
+        ("25006", StorageError),
+        ("28P01", StorageError),
+        ("42501", StorageError),
+    ],
+)
+def test_what_a_program_would_do_about_it(state: str, kind: type[StorageError]) -> None:
+    assert type(translated(pg.lookup(state)("x"), "a server")) is kind
+
+
+def test_an_answer_that_never_came_is_known_for_reads_alone() -> None:
+    for error in (psycopg.OperationalError("gone"), pg.AdminShutdown("gone"), pg._WaitTimeout("")):
+        assert type(translated(error, "a server")) is Unavailable
+        assert type(translated(error, "a server", sent_write=True)) is OutcomeUnknown
+
+
+def test_a_read_only_server_says_so(db: PostgreSQLStorage, opened: Opened) -> None:
+    Order(id="a").save(db)
+    other = opened()
+    other._connections.on_link(
+        lambda link, end: link.control("SET default_transaction_read_only = on", end), write=False
+    )
+    assert other.get(Order, "a").status == "new"
+    with pytest.raises(StorageError, match="takes no writes") as caught:
+        Order(id="b").save(other)
+    assert isinstance(caught.value.__cause__, pg.ReadOnlySqlTransaction)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"password": "wrong"}, "refuses this user or password"),
+        ({"path": "nowhere"}, "no such database"),
+    ],
+)
+def test_what_the_server_does_not_let_in(
+    server_url: str, change: dict[str, str], told: str
+) -> None:
+    url = URL.parse(server_url)
+    text = url.reveal()
+    if "path" in change:
+        text = text.replace(f"/{url.path}", "/nowhere")
+    else:
+        text = text.replace(url.password.reveal() if url.password else "", "wrong")
+    with pytest.raises(StorageError, match=told) as caught:
+        PostgreSQLStorage(text).connect()
+    assert not isinstance(caught.value, Unavailable)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid", "127.0.0.1:1,127.0.0.1:2"])
+def test_a_server_that_is_not_there_is_named(host: str) -> None:
+    with pytest.raises(Unavailable, match=host.partition(":")[0].replace(".", r"\.")):
+        PostgreSQLStorage(f"postgresql://ann:secret@{host}/shop").connect()
+
+
+def test_the_first_host_that_answers_is_taken(server_url: str) -> None:
+    with PostgreSQLStorage(server_url.replace("@", "@127.0.0.1:1,", 1)) as db:
+        assert db.ping()
+
+
+@pytest.mark.parametrize(
+    "options", [{"pool_size": 0}, {"isolation": "total"}, {"connect_timeout": 0.0}, {"host": "x"}]
+)
+def test_options_that_cannot_be(options: dict[str, object]) -> None:
+    with pytest.raises(InvalidConfig):
+        PostgreSQLStorage("postgresql://127.0.0.1/shop", **options)
+
+
+def test_a_deadlock_is_a_conflict(db: PostgreSQLStorage, opened: Opened) -> None:
+    db.insert_many([Order(id="a"), Order(id="b")])
+    other = opened(isolation="read committed")
+    storage = opened(isolation="read committed")
+    gate = threading.Barrier(2)
+    ended: list[str] = []
+
+    def work(mine: PostgreSQLStorage, first: str, second: str) -> None:
+        try:
+            with mine.transaction():
+                mine.find(Order, id=first).update(status=first)
+                gate.wait(20)
+                mine.find(Order, id=second).update(status=first)
+        except TransactionConflict:
+            ended.append("conflict")
+        else:
+            ended.append("done")
+
+    threads = [
+        threading.Thread(target=work, args=(storage, "a", "b")),
+        threading.Thread(target=work, args=(other, "b", "a")),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(ended) == ["conflict", "done"]
+
+
+def test_a_catalogue_of_another_program_is_refused(db: PostgreSQLStorage, server_url: str) -> None:
+    run = db._connections.script
+    run(["CREATE SCHEMA odd", "CREATE TABLE odd.docmap_collections(x int)"])
+    try:
+        with pytest.raises(ForeignStore, match="another program"):
+            PostgreSQLStorage(server_url, schema="odd").connect()
+        run(["COMMENT ON TABLE odd.docmap_collections IS 'docmap format 99'"])
+        with pytest.raises(ForeignStore, match="newer format"):
+            PostgreSQLStorage(server_url, schema="odd").connect()
+    finally:
+        run(["DROP SCHEMA odd CASCADE"])
+
+
+def test_a_database_that_does_not_keep_every_text_is_refused(
+    db: PostgreSQLStorage, server_url: str
+) -> None:
+    name = f"{URL.parse(server_url).path}_latin"
+    db._connections.written(
+        f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+    )
+    try:
+        with pytest.raises(StorageError, match="UTF8"):
+            PostgreSQLStorage(server_url.replace(URL.parse(server_url).path, name)).connect()
+    finally:
+        db._connections.written(f"DROP DATABASE {name} WITH (FORCE)")

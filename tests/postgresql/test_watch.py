@@ -1,0 +1,93 @@
+"""The change feed of PostgreSQL: in the order of commits, whoever writes, woken by the server."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+import pytest
+
+from docmap import Document
+from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.conftest import Opened
+
+pytestmark = pytest.mark.engine("postgresql")
+
+
+class Order(Document, collection="orders"):
+    status: str = "new"
+
+
+def test_changes_come_in_the_order_of_commits(db: PostgreSQLStorage, opened: Opened) -> None:
+    other = opened()
+    with db.watch(Order, wait=20) as changes:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slow() -> None:
+            with other.transaction():
+                Order(id="slow").save(other)
+                begun.set()
+                go_on.wait(20)
+
+        def quick() -> None:
+            Order(id="quick").save(db)  # waits for its turn
+
+        threads = [threading.Thread(target=slow)]
+        threads[0].start()
+        assert begun.wait(20)
+        threads.append(threading.Thread(target=quick))
+        threads[1].start()
+        go_on.set()
+        assert [next(changes).key for _ in range(2)] == ["slow", "quick"]
+        for thread in threads:
+            thread.join()
+
+
+def test_what_is_not_committed_is_not_told(db: PostgreSQLStorage) -> None:
+    changes = db.watch(Order, wait=0)
+    with db.transaction():
+        Order(id="a").save(db)
+        assert list(changes) == []
+    with suppress(ZeroDivisionError), db.transaction():
+        Order(id="b").save(db)
+        raise ZeroDivisionError
+    assert [change.key for change in changes] == ["a"]
+
+
+def test_other_programs_are_told_of_too(db: PostgreSQLStorage) -> None:
+    db.insert_many([Order(id=str(n)) for n in range(3)])
+    with db.watch(Order, wait=0) as changes:
+        db._connections.written(
+            """UPDATE orders SET doc = doc || '{"status": "paid"}' WHERE key = '1'"""
+        )
+        db._connections.written("DELETE FROM orders WHERE key = '2'")
+        told = [(change.kind, change.key) for change in changes]
+    assert told == [("update", "1"), ("delete", "2")]
+
+
+def test_a_batch_is_told_document_by_document(db: PostgreSQLStorage) -> None:
+    with db.watch(Order, wait=0) as changes:
+        db.insert_many([Order(id=f"{n:04}") for n in range(1200)])
+        assert [change.key for change in changes] == [f"{n:04}" for n in range(1200)]
+
+
+def test_a_watch_that_waits_is_woken_and_ended(db: PostgreSQLStorage, opened: Opened) -> None:
+    other = opened()
+    seen: list[str] = []
+    watch = db.watch(Order)
+
+    def follow() -> None:
+        seen.extend(change.key for change in watch)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    for number in range(3):
+        Order(id=str(number)).save(other)
+    for _ in range(2000):
+        if len(seen) == 3:
+            break
+        thread.join(0.01)
+    watch.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert seen == ["0", "1", "2"]
