@@ -121,7 +121,7 @@ class Proxy:
     def close(self) -> None:
         """End all connections and the proxy. Nothing happens the second time."""
         if not self._loop.is_closed():
-            self._call(self._refuse())
+            self._call(self._end())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -162,6 +162,14 @@ class Proxy:
         if server is not None:
             server.close()
         await self._cut()
+
+    async def _end(self) -> None:
+        await self._refuse()
+        late = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in late:  # connections to the server that are still being made
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.sleep(0)  # their sockets are closed in the loop's next round
 
     async def _half_close(self) -> None:
         for link in self._links:

@@ -14,6 +14,12 @@ from docmap import connect as connect_sync
 from docmap.aio import AsyncStorage, connect
 from tests.aio.things import Thing
 from tests.servers import mongo, postgresql
+from tests.servers.forgotten import (
+    bears_forgotten_sockets,
+    forgotten_sockets,  # noqa: F401 - used by pytest
+)
+
+pytestmark = bears_forgotten_sockets
 
 
 @pytest.fixture(params=["postgresql", "mongodb"])
@@ -74,8 +80,6 @@ async def test_many_tasks_at_once_wait_for_a_connection(url: str) -> None:
         assert len([thing async for thing in db.find(Thing, group=1)]) == 50
 
 
-# PyMongo leaves the socket of a connection that it was opening to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_tasks_that_are_cancelled_spoil_no_connection(url: str, rng: random.Random) -> None:
     async with filled(url) as db:
         ways: list[Callable[[], Awaitable[object]]] = [

@@ -12,39 +12,41 @@ from docmap.testing.proxy import Proxy
 
 
 @pytest.fixture
-def echo() -> Iterator[str]:
-    """The URL of a server that gives back what it is told; `got` is told what arrived."""
+def arrived() -> list[bytes]:
+    """What the server of this test was told; threads of an earlier test's have a list of theirs."""
+    return []
+
+
+@pytest.fixture
+def echo(arrived: list[bytes]) -> Iterator[str]:
+    """The URL of a server that gives back what it is told."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_serve, args=(server,), daemon=True).start()
+        threading.Thread(target=_serve, args=(server, arrived), daemon=True).start()
         yield f"echo://ann:s%40@127.0.0.1:{server.getsockname()[1]}/name?x=1"
         server.shutdown(socket.SHUT_RDWR)
 
 
-ARRIVED: list[bytes] = []
-
-
-def _serve(server: socket.socket) -> None:
+def _serve(server: socket.socket, arrived: list[bytes]) -> None:
     while True:
         try:
             connection, _ = server.accept()
         except OSError:
             return
-        threading.Thread(target=_answer, args=(connection,), daemon=True).start()
+        threading.Thread(target=_answer, args=(connection, arrived), daemon=True).start()
 
 
-def _answer(connection: socket.socket) -> None:
+def _answer(connection: socket.socket, arrived: list[bytes]) -> None:
     with connection:
         try:
             while data := connection.recv(1000):
-                ARRIVED.append(data)
+                arrived.append(data)
                 connection.sendall(data)
         except ConnectionError:
-            ARRIVED.append(b"reset")
+            arrived.append(b"reset")
 
 
 @pytest.fixture
 def proxy(echo: str) -> Iterator[Proxy]:
-    ARRIVED.clear()
     with Proxy(echo) as proxy:
         yield proxy
 
@@ -110,7 +112,9 @@ def test_a_refused_connection_is_taken_again_when_healed(
     assert said(connected(), b"c") == b"c"
 
 
-def test_nothing_is_lost_in_the_frost(proxy: Proxy, connected: Connected) -> None:
+def test_nothing_is_lost_in_the_frost(
+    proxy: Proxy, connected: Connected, arrived: list[bytes]
+) -> None:
     one = connected()
     assert said(one, b"a") == b"a"
     proxy.freeze()
@@ -119,7 +123,7 @@ def test_nothing_is_lost_in_the_frost(proxy: Proxy, connected: Connected) -> Non
     two = connected()
     with pytest.raises(TimeoutError):
         said(two, b"c")
-    assert ARRIVED == [b"a"]
+    assert arrived == [b"a"]
     proxy.heal()
     assert (one.recv(10), two.recv(10)) == (b"b", b"c")
 
@@ -132,19 +136,23 @@ def test_a_delay_comes_before_each_piece(proxy: Proxy, connected: Connected) -> 
     assert one.recv(10) == b"a"
 
 
-def test_swallowed_replies_never_come(proxy: Proxy, connected: Connected) -> None:
+def test_swallowed_replies_never_come(
+    proxy: Proxy, connected: Connected, arrived: list[bytes]
+) -> None:
     one = connected()
     proxy.swallow()
     with pytest.raises(TimeoutError):
         said(one, b"a")
-    assert ARRIVED == [b"a"]
+    assert arrived == [b"a"]
     proxy.heal()
     with pytest.raises(ConnectionError):
         said(one, b"b")
     assert said(connected(), b"c") == b"c"
 
 
-def test_a_lost_request_does_not_arrive(proxy: Proxy, connected: Connected) -> None:
+def test_a_lost_request_does_not_arrive(
+    proxy: Proxy, connected: Connected, arrived: list[bytes]
+) -> None:
     one, two = connected(), connected()
     proxy.lose_request(b"CoMMit")
     assert said(one, b"a") == b"a"
@@ -152,17 +160,19 @@ def test_a_lost_request_does_not_arrive(proxy: Proxy, connected: Connected) -> N
     with pytest.raises(ConnectionError):
         said(two, b"please commit")
     assert proxy.lost.is_set()
-    assert b"please commit" not in ARRIVED
+    assert b"please commit" not in arrived
     assert said(one, b"please commit") == b"please commit"  # once
 
 
-def test_a_lost_reply_is_to_what_was_done(proxy: Proxy, connected: Connected) -> None:
+def test_a_lost_reply_is_to_what_was_done(
+    proxy: Proxy, connected: Connected, arrived: list[bytes]
+) -> None:
     one, two = connected(), connected()
     proxy.lose_reply(b"commit")
     with pytest.raises(ConnectionError):
         said(two, b"COMMIT")
     assert proxy.lost.is_set()
-    assert ARRIVED[0] == b"COMMIT"
+    assert arrived[0] == b"COMMIT"
     assert said(one, b"commit") == b"commit"
 
 
