@@ -169,6 +169,35 @@ def test_a_cancelled_task_unwinds_and_may_wait_while_it_does() -> None:
     assert steps == ["cancelled", "put back"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_task_is_cancelled_though_the_driver_swallows_it(*, fails: bool) -> None:
+    async def swallow() -> int:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if fails:
+                raise ConnectionError from None
+        return 1
+
+    async def uncancel() -> int:
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.sleep(60)
+        except TimeoutError:  # which is meant
+            return 2
+        return 3
+
+    async def main() -> None:
+        assert await bridged(lambda: wait(uncancel())) == 2
+        task = asyncio.create_task(bridged(lambda: wait(swallow())))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
 def test_a_closed_coroutine_unwinds_and_waits_no_more() -> None:
     steps: list[str] = []
 
