@@ -28,6 +28,8 @@ class PostgreSQLWatching(PostgreSQLCopying):
                 self._connections.changed_tables()
                 self._catalogue.lock()
                 table = self._catalogue.current(schema.collection)
+                if table is not None and not table.adopted:
+                    table = self._catalogue.make(schema)  # what is logged has revisions
                 start_log(
                     self._connections, schema.collection, table, self._kept_changes, given=given
                 )
