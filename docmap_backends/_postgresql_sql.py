@@ -64,7 +64,20 @@ def where(condition: Any, *, odd: bool = True, placed: bool = True) -> SQL:
 
 def literal(text: str) -> str:
     """A text constant. Only for what must stand in the statement itself, such as keys of JSON."""
-    return text_literal(text).replace("%", "%%")
+    return constant(text).replace("%", "%%")
+
+
+def constant(text: str) -> str:
+    r"""The same with percent signs as they are.
+
+    In text with a backslash no setting of a server, a database or a user may change its meaning:
+    with `standard_conforming_strings` off, that of the plain form would end elsewhere.
+
+    >>> print(constant("it's"), constant("a\\'b"))
+    'it''s' E'a\\''b'
+    """
+    plain = text_literal(text)
+    return "E" + plain.replace("\\", "\\\\") if "\\" in text else plain
 
 
 def likely(condition: str) -> str:

@@ -24,7 +24,8 @@ from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
 from docmap_backends._postgresql_foreign import Place, found_place, with_revisions
 from docmap_backends._postgresql_keys import key_text, plain_key
-from docmap_backends._sql import quoted, text_literal
+from docmap_backends._postgresql_sql import literal
+from docmap_backends._sql import quoted
 
 FORMAT: Final = 1
 _COMMENT: Final = f"docmap format {FORMAT}"
@@ -257,7 +258,7 @@ class Catalogue:
         """Spread a table over the servers by its keys, where the server can do that."""
         can = self._connections.rows("SELECT to_regproc('create_distributed_table') IS NOT NULL")
         if can[0][0] == b"t":
-            named = text_literal(table.name).replace("%", "%%")
+            named = literal(table.name)
             self._connections.script([f"SELECT create_distributed_table({named}, 'key')"])
 
     def _take_over(self, table: Table, place: Place) -> Table:
@@ -286,7 +287,7 @@ class Catalogue:
             table = self.current(collection)
             if table is None:
                 continue
-            named = text_literal(collection).replace("%", "%%")
+            named = literal(collection)
             self._connections.script(
                 [
                     # What another program made is emptied; it is not ours to remove.

@@ -23,8 +23,15 @@ from docmap_backends._postgresql_transactions import check_level
 from docmap_backends._postgresql_watching import PostgreSQLWatching
 from docmap_backends._sql import quoted
 
-# Compiling an expression costs more than running it once over a collection.
-_TUNING: Final = ("SET jit = off",)
+# Compiling an expression costs more than running it once over a collection. The others say what
+# is so by default, whatever was set for the database or the user.
+_TUNING: Final = (
+    "SET jit = off",
+    "SET standard_conforming_strings = on",
+    "SET array_nulls = on",
+    "SET extra_float_digits = 1",
+    "SET quote_all_identifiers = off",
+)
 _SESSION: Final = ("SET default_transaction_isolation = 'read committed'",)
 
 
