@@ -12,7 +12,9 @@ import secrets
 from hashlib import sha256
 from typing import Final
 
+from docmap.errors import StorageError
 from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_errors import ENGINE
 from docmap_backends._postgresql_sql import literal
 from docmap_backends._postgresql_tables import Table, table_name
 from docmap_backends._sql import quoted
@@ -113,7 +115,17 @@ def start_log(
 
 
 def create_triggers(connections: Connections, table: Table) -> None:
-    """Have every change of a table logged; in a transaction."""
+    """Have every change of a table logged; in a transaction.
+
+    Raises StorageError for a table that is spread over servers.
+    """
+    if table.spread is not None:
+        raise StorageError(
+            f"{table.collection} is spread over servers, which have no triggers that tell of its "
+            "changes: watch a collection without a shard key",
+            engine=ENGINE,
+            collection=table.collection,
+        )
     function = _function(table)
     ((schema,),) = connections.rows(
         "SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n "

@@ -55,10 +55,11 @@ class PostgreSQLCopying(PostgreSQLWriting):
         values: list[Any] = []
         for write, revision in writes:
             values += (table.key_text(schema, write.key), revision, storable(write.data))
-        rows = ",".join(["(%s,%s,%s)"] * len(writes))
+            values += table.shard_of(write.data)
+        rows = ",".join([f"({table.marks})"] * len(writes))
         self._connections.changed(
             f"INSERT INTO {table.name}({table.columns}) VALUES {rows} "
-            f"ON CONFLICT ({table.key}) DO UPDATE SET {replacing(table)}",
+            f"ON CONFLICT ({table.unique}) DO UPDATE SET {replacing(table)}",
             values,
         )
 

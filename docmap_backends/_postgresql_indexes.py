@@ -27,6 +27,7 @@ from docmap_backends._postgresql_places import (
     misfit,
     sortable,
 )
+from docmap_backends._postgresql_spreading import check_indexes
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_updates import PostgreSQLUpdating
 
@@ -36,6 +37,8 @@ class PostgreSQLIndexing(PostgreSQLUpdating):
 
     def _create_index(self, table: Table, schema: Schema, index: BoundIndex) -> None:
         """Make one index, inside a transaction. Raises DuplicateKey if a unique one cannot be."""
+        if table.spread is not None:
+            check_indexes(schema, (index,), table.spread)
         try:
             with self._connections.transaction():
                 for statement in index_statements(table, index):
@@ -96,6 +99,8 @@ def _of_scalars(
     if not unique:
         # The key is always the last criterion of an order, in the direction of the one before it.
         columns.append(table.key + (" DESC" if terms[-1].descending else ""))
+    elif table.spread is not None:
+        columns.append(table.spread.column)
     kind = "UNIQUE INDEX" if unique else "INDEX"
     yield f"CREATE {kind} IF NOT EXISTS {name} ON {table.name}({', '.join(columns)})"
     odd = [

@@ -33,6 +33,7 @@ from docmap_backends._postgresql_places import (
     fits_form,
     place_of,
 )
+from docmap_backends._postgresql_spreading import aimed
 from docmap_backends._postgresql_sql import FALSE, likely
 from docmap_backends._sql import SQL, joined
 
@@ -53,6 +54,10 @@ def json_text(wire: Any) -> str:
 
 @lookups.register("equals", default=True)
 def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
+    return aimed(path, (value,), _equals(path, value, codec), codec)
+
+
+def _equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     if value is None:
         return _null(place)
@@ -223,6 +228,10 @@ def _readable(kind: FieldType) -> bool:
 
 @lookups.register("in")
 def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
+    return aimed(path, value, _in(path, value, codec), codec)
+
+
+def _in(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     some = [one for one in value if one is not None]
     parts: list[Native] = []
     if some:
@@ -232,9 +241,9 @@ def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
         elif len(some) > MANY:
             raise ValueError("too many values for one statement")
         else:
-            parts += [equals(path, one, codec) for one in some]
+            parts += [_equals(path, one, codec) for one in some]
     if len(some) < len(value):
-        parts.append(equals(path, None, codec))
+        parts.append(_equals(path, None, codec))
     return any_of(parts)
 
 

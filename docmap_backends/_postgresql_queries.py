@@ -8,6 +8,7 @@ are, which only other programs and classes bring about, docmap sorts by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, ClassVar, Final
 
@@ -37,6 +38,7 @@ from docmap_backends._postgresql_places import (
     sortable,
 )
 from docmap_backends._postgresql_records import PostgreSQLRecords
+from docmap_backends._postgresql_spreading import is_aimed
 from docmap_backends._postgresql_sql import any_row, where
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_text import dialect
@@ -74,6 +76,13 @@ class PostgreSQLQueries(PostgreSQLRecords):
         """The same, where its order is that of the keys: other programs' tables have their own."""
         table = self._table(schema)
         return self.key_place(schema, path) if table is not None and table.place is None else ""
+
+    def shard_column(self, schema: Schema, path: Path) -> str:
+        """The column by which the table is spread, if a path is that of the value in it."""
+        table = self._table(schema)
+        if table is None or table.spread is None or path.segments != table.spread.path:
+            return ""
+        return table.spread.column
 
     def keys_in_table(self, schema: Schema, keys: Iterable[Any]) -> tuple[list[bytes], str]:
         """Keys as the table has them, without those that it cannot have, and their type."""
@@ -246,7 +255,11 @@ class PostgreSQLQueries(PostgreSQLRecords):
                 return self._in_order(schema, table, query)
             return _sliced(_selected(table, query.condition), query)
 
-        return self._plan_of(schema, statement, sliced=query.limit is not None)
+        plan = self._plan_of(schema, statement, sliced=query.limit is not None)
+        table = self._table(schema)
+        if table is None or not table.has_shard:
+            return plan
+        return replace(plan, targeted=is_aimed(query.condition))
 
     def _plan_of(
         self, schema: Schema, statement: Callable[[Table], SQL], *, sliced: bool = False

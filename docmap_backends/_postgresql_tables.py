@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -24,6 +24,13 @@ from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
 from docmap_backends._postgresql_foreign import Place, found_place, with_revisions
 from docmap_backends._postgresql_keys import key_text, plain_key
+from docmap_backends._postgresql_spreading import (
+    CAN_SPREAD,
+    SHARD,
+    Spread,
+    check_indexes,
+    spreading,
+)
 from docmap_backends._postgresql_sql import literal
 from docmap_backends._sql import quoted
 
@@ -68,6 +75,8 @@ class Table:
     """Where it is, if another program made it."""
     adopted: bool = True
     """It is in the catalogue."""
+    spread: Spread | None = None
+    """How a distributed server spreads it."""
 
     @cached_property
     def key(self) -> str:
@@ -88,8 +97,36 @@ class Table:
 
     @cached_property
     def columns(self) -> str:
-        """Key, revision and document, as a statement names them that writes."""
-        return f"{self.key}, {self.rev}, {self.doc}"
+        """Key, revision and document, as a statement names them that writes, and the shard."""
+        return f"{self.key}, {self.rev}, {self.doc}{self._and_shard}"
+
+    @cached_property
+    def marks(self) -> str:
+        """The place of a value for each of the columns."""
+        return "%s, %s, %s, %s" if self.has_shard else "%s, %s, %s"
+
+    @cached_property
+    def unique(self) -> str:
+        """The columns that no two rows have alike."""
+        return f"{self.key}{self._and_shard}"
+
+    @cached_property
+    def row(self) -> str:
+        """The condition for the row of a key, and of the shard of a document."""
+        return f"{self.key} = %s AND {SHARD} = %s" if self.has_shard else f"{self.key} = %s"
+
+    @cached_property
+    def has_shard(self) -> bool:
+        """It has a column by which it is spread."""
+        return self.spread is not None and bool(self.spread.path)
+
+    @property
+    def _and_shard(self) -> str:
+        return f", {SHARD}" if self.has_shard else ""
+
+    def shard_of(self, data: bytes | str) -> tuple[bytes, ...]:
+        """The value of the column by which it is spread, if it has one, for a document."""
+        return () if self.spread is None else self.spread.values(data)
 
     @property
     def kind(self) -> str:
@@ -149,7 +186,9 @@ class Catalogue:
         if rows:
             key_name, place, indexes = ((one or b"").decode() for one in rows[0])
             names = frozenset(indexes.split())
-            found = Table(collection, key_name, names, Place.of(place) if place else None)
+            spread = Spread.of(place)
+            foreign = Place.of(place) if place and spread is None else None
+            found = Table(collection, key_name, names, foreign, spread=spread)
         elif collection in self._places:
             there = found_place(self._connections, collection, self._places[collection])
             found = Table(collection, "", place=there, adopted=False)
@@ -217,25 +256,38 @@ class Catalogue:
                 "UPDATE docmap_collections SET key_name = '' WHERE name = %s", (schema.collection,)
             )
             self._tables.pop(schema.collection, None)
-            table = Table(table.collection, "", table.indexes)
+            table = replace(table, key_name="")
         return table
 
     def _create(self, schema: Schema) -> Table:
-        table = Table(schema.collection, schema.key_field.stored)
+        spread = self._spread_by(schema)
+        table = Table(schema.collection, schema.key_field.stored, spread=spread)
+        shard = f', {SHARD} text COLLATE "C" NOT NULL' if table.has_shard else ""
         try:
             self._connections.written(
-                f'CREATE TABLE {table.name}(key text COLLATE "C" PRIMARY KEY, '
-                "rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL)"
+                f'CREATE TABLE {table.name}(key text COLLATE "C" NOT NULL, '
+                f"rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL{shard}, "
+                f"PRIMARY KEY ({table.unique}))"
             )
         except pg.DuplicateTable as error:
             raise self._there_already(schema.collection) from error
-        if schema.shard_key is not None:
-            self._spread(table)
+        if spread is not None:
+            # Before there are indexes, which the server then makes on all of its parts.
+            self._connections.script([spreading(table.name, spread)])
         self._connections.written(
-            "INSERT INTO docmap_collections(name, key_name) VALUES(%s, %s)",
-            (schema.collection, table.key_name),
+            "INSERT INTO docmap_collections(name, key_name, place) VALUES(%s, %s, %s)",
+            (schema.collection, table.key_name, None if spread is None else spread.text),
         )
         return table
+
+    def _spread_by(self, schema: Schema) -> Spread | None:
+        """How the server is to spread the table of a class. Raises StorageError if it cannot be."""
+        spread = Spread.by(schema)
+        if spread is None or self._connections.rows(CAN_SPREAD)[0][0] != b"t":
+            return None
+        for one in (schema, *schema.relatives):
+            check_indexes(one, one.indexes, spread)
+        return spread
 
     def _there_already(self, collection: str) -> StorageError:
         """The error of a table that was not to be seen: another program's, or made just now."""
@@ -253,13 +305,6 @@ class Catalogue:
             f"the table {table} was made by others since this transaction began: run it again",
             engine=ENGINE,
         )
-
-    def _spread(self, table: Table) -> None:
-        """Spread a table over the servers by its keys, where the server can do that."""
-        can = self._connections.rows("SELECT to_regproc('create_distributed_table') IS NOT NULL")
-        if can[0][0] == b"t":
-            named = literal(table.name)
-            self._connections.script([f"SELECT create_distributed_table({named}, 'key')"])
 
     def _take_over(self, table: Table, place: Place) -> Table:
         """Note a table of another program, which has revisions from now on."""

@@ -65,8 +65,8 @@ class PostgreSQLUpdating(PostgreSQLGrouping):
     ) -> list[Record] | None:
         def update(table: Table) -> list[Record] | None:
             native = native_update(table, schema, rewriter)
-            if isinstance(native, str) or query.parts:
-                return None
+            if isinstance(native, str) or query.parts or table.spread is not None:
+                return None  # a table that is spread has no rows to lock one of
             flag, order = SQL("FALSE"), ""
             if query.order:
                 flag = self._flag(schema, table, query)

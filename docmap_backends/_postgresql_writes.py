@@ -12,9 +12,11 @@ import psycopg
 from docmap.errors import DocmapError, DuplicateKey, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
+from docmap.schema.sharding import is_made
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, not_unique, stale, taken
 from docmap_backends._postgresql_counting import PostgreSQLCounting, counted
 from docmap_backends._postgresql_json import storable
+from docmap_backends._postgresql_spreading import SHARD
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_unknown import only_known
 from docmap_backends._sql_causes import first_cause, taken_index
@@ -38,9 +40,9 @@ class PostgreSQLWriting(PostgreSQLCounting):
         self._storing(
             schema,
             lambda table: self._connections.changed(
-                f"INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s) "
-                f"ON CONFLICT ({table.key}) DO UPDATE SET {replacing(table)}",
-                (table.key_text(schema, key), record[1], storable(data)),
+                f"INSERT INTO {table.name}({table.columns}) VALUES({table.marks}) "
+                f"ON CONFLICT ({table.unique}) DO UPDATE SET {replacing(table)}",
+                (table.key_text(schema, key), record[1], storable(data), *table.shard_of(data)),
             ),
         )
 
@@ -90,17 +92,17 @@ class PostgreSQLWriting(PostgreSQLCounting):
         if write.expected != ANY:
             done = self._connections.changed(
                 f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = {table.rev} + 1 "
-                f"WHERE {table.key} = %s AND {table.rev} = %s{guard}",
-                (data, key, write.expected),
+                f"WHERE {table.row} AND {table.rev} = %s{guard}",
+                (data, key, *table.shard_of(data), write.expected),
             )
             return write.expected + 1 if done else None
-        text, more = counted(schema, (write.key,), self._given)
+        text, more = self._counted(table, schema, write.key)
         rows = self._connections.written(
-            f"{text}INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s) "
-            f"ON CONFLICT ({table.key}) DO UPDATE SET {table.doc} = excluded.{table.doc}, "
+            f"{text}INSERT INTO {table.name}({table.columns}) VALUES({table.marks}) "
+            f"ON CONFLICT ({table.unique}) DO UPDATE SET {table.doc} = excluded.{table.doc}, "
             f"{table.rev} = {table.name}.{table.rev} + 1"
             f"{' WHERE ' + known if known else ''} RETURNING {table.rev}",
-            (*more, key, self._revisions.getrandbits(48), data),
+            (*more, key, self._revisions.getrandbits(48), data, *table.shard_of(data)),
         )
         return int(rows[0][0] or 0) if rows else None
 
@@ -109,12 +111,32 @@ class PostgreSQLWriting(PostgreSQLCounting):
     ) -> int | None:
         key, data = row
         revision = self._revisions.getrandbits(48)
-        text, more = counted(schema, (write.key,), self._given)
+        if table.has_shard and self._are_taken(table, schema, (write.key,)):
+            return None
+        text, more = self._counted(table, schema, write.key)
         done = self._connections.changed(
-            f"{text}INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s){end}",
-            (*more, key, revision, data),
+            f"{text}INSERT INTO {table.name}({table.columns}) VALUES({table.marks}){end}",
+            (*more, key, revision, data, *table.shard_of(data)),
         )
         return revision if done else None
+
+    def _are_taken(self, table: Table, schema: Schema, keys: Iterable[Any]) -> bool:
+        """True if a key is that of a document in another shard, which no index notices."""
+        texts = [table.key_text(schema, key) for key in keys if not is_made(schema, key)]
+        return bool(texts) and bool(
+            self._connections.rows(
+                f"SELECT 1 FROM {table.name} WHERE {table.key} = ANY(%s::text[]) LIMIT 1", (texts,)
+            )
+        )
+
+    def _counted(self, table: Table, schema: Schema, key: Any) -> tuple[str, tuple[Any, ...]]:
+        """What stands before the statement that stores an int key. See `counted`."""
+        text, more = counted(schema, (key,), self._given)
+        if text and table.spread is not None:
+            # One statement does not write a table that is spread and one that is not.
+            self._connections.changed(f"{text}SELECT", more)
+            return "", ()
+        return text, more
 
     def _after_reading(
         self, table: Table, schema: Schema, write: Write, key: bytes | None
@@ -132,8 +154,8 @@ class PostgreSQLWriting(PostgreSQLCounting):
         data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
         done = self._connections.changed(
             f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = %s "
-            f"WHERE {table.key} = %s AND {table.rev} = %s",
-            (storable(data), revision, key, revision - 1),
+            f"WHERE {table.row} AND {table.rev} = %s",
+            (storable(data), revision, key, *table.shard_of(data), revision - 1),
         )
         return revision if done else None
 
@@ -232,6 +254,8 @@ class PostgreSQLWriting(PostgreSQLCounting):
         count, more = counted(schema, [write.key for write in writes], None)
 
         def store(table: Table) -> None:
+            if table.has_shard and self._are_taken(table, schema, [key for key, _, _ in rows]):
+                raise taken(schema)
             copy = f"COPY {table.name}({table.columns}) FROM STDIN"
             blocks = _blocks(table, schema, rows)
             if not count and not self._connections.in_transaction:
@@ -274,11 +298,13 @@ class PostgreSQLWriting(PostgreSQLCounting):
         values: list[Any] = []
         for write in writes:
             values += (table.key_text(schema, write.key), write.expected, storable(write.data))
-        rows = ",".join([f"(%s::{table.kind},%s::bigint,%s::jsonb)"] * len(writes))
+            values += table.shard_of(write.data)
+        more, same = (",%s::text", f" AND t.{SHARD} = n.{SHARD}") if table.has_shard else ("", "")
+        rows = ",".join([f"(%s::{table.kind},%s::bigint,%s::jsonb{more})"] * len(writes))
         found = self._connections.written(
             f"UPDATE {table.name} t SET {table.doc} = n.doc, {table.rev} = t.{table.rev} + 1 "
-            f"FROM (VALUES {rows}) n(key, rev, doc) "
-            f"WHERE t.{table.key} = n.key AND t.{table.rev} = n.rev RETURNING t.{table.key}",
+            f"FROM (VALUES {rows}) n(key, rev, doc{f', {SHARD}' if more else ''}) "
+            f"WHERE t.{table.key} = n.key{same} AND t.{table.rev} = n.rev RETURNING t.{table.key}",
             values,
         )
         return {key for (key,) in found if key is not None}
@@ -348,7 +374,8 @@ def _blocks(
         if not text.isalnum():
             text = _escaped(text)
         doc = storable(data).replace(b"\\", b"\\\\")
-        lines.append(b"%b\t%d\t%b\n" % (text, revision, doc))
+        shard = b"".join(b"\t" + _escaped(one) for one in table.shard_of(data))
+        lines.append(b"%b\t%d\t%b%b\n" % (text, revision, doc, shard))
         size += len(doc)
         if size > _BLOCK:
             yield b"".join(lines)
