@@ -24,14 +24,13 @@ from docmap_backends._postgresql_places import (
     SORTABLE,
     TEXTUAL,
     Source,
+    any_odd,
     expressions,
     fits_form,
     indexed,
     is_tag,
-    misfit,
     sortable,
 )
-from docmap_backends._postgresql_sql import any_row
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_text import weekday_of
 from docmap_backends._sql import SQL
@@ -112,7 +111,7 @@ class _Columns:
         kind = reading.type.kind
         if (reading.path.segments, kind) not in indexed(self._schema):
             return ""
-        return any_row(f"{self._table.name} WHERE {misfit(kind, *self._at(reading))}")
+        return any_odd(self._table.name, kind, *self._at(reading))
 
     def _odd_text(self, kind: str, name: str, json: str) -> str:
         type_of = self._type(json)

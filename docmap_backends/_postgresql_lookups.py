@@ -34,7 +34,7 @@ from docmap_backends._postgresql_places import (
     place_of,
 )
 from docmap_backends._postgresql_spreading import aimed
-from docmap_backends._postgresql_sql import FALSE, likely
+from docmap_backends._postgresql_sql import FALSE, Fitting, likely
 from docmap_backends._sql import SQL, joined
 
 lookups = LookupManager()
@@ -307,11 +307,26 @@ SIGNS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 def _comparison(name: str, sign: str) -> None:
     @lookups.register(name)
     def compare(path: Path, value: Any, codec: FieldCodec) -> Native:
-        return Native(_compared(path, sign, value, codec))
+        place = place_of(path, codec)
+        if _asks_form(place):
+            return _fitting(place, ((sign, value),))
+        return Native(_compared(place, sign, value, codec))
 
 
-def _compared(path: Path, sign: str, value: Any, codec: FieldCodec) -> SQL:
-    place = place_of(path, codec)
+def _asks_form(place: Place) -> bool:
+    """True if an index holds texts that need not be of the declared form."""
+    kind = place.kind.kind
+    return kind in FORMS and kind in TEXTUAL and not place.column and bool(place.any_odd)
+
+
+def _fitting(place: Place, ends: Iterable[tuple[str, Any]]) -> Native:
+    compared = [SQL(f"{place.sortable}{s}%s", (to_wire(place.kind, v),)) for s, v in ends]
+    asked = likely(place.all_of_kind(fits_form(place.kind.kind, place.text)))
+    plain, whole = joined(" AND ", compared), joined(" AND ", [*compared, SQL(asked)])
+    return Native(Fitting(plain, whole, place.any_odd))
+
+
+def _compared(place: Place, sign: str, value: Any, codec: FieldCodec) -> SQL:
     if _by_key(place, place.column, value):
         return _compared_key(place, sign, value, codec)
     return compared(place, sign, value)
@@ -324,7 +339,10 @@ for _name, _sign in SIGNS.items():
 @lookups.register("between")
 def between(path: Path, value: tuple[Any, Any], codec: FieldCodec) -> Native:
     low, high = value
-    ends = (_compared(path, ">=", low, codec), _compared(path, "<=", high, codec))
+    place = place_of(path, codec)
+    if _asks_form(place):
+        return _fitting(place, ((">=", low), ("<=", high)))
+    ends = (_compared(place, ">=", low, codec), _compared(place, "<=", high, codec))
     return Native(joined(" AND ", ends))
 
 

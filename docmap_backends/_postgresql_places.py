@@ -22,7 +22,7 @@ from docmap.schema.registry import DECLARATION, known
 from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap.schema.wire import BIGINT_DIGITS, TAGS
-from docmap_backends._postgresql_sql import literal
+from docmap_backends._postgresql_sql import any_row, literal
 
 _FARTHEST: Final = 2_000_000_000  # an index beyond it is no int of 32 bits
 
@@ -80,10 +80,15 @@ class Place:
 
         That none is not, is read once for a statement, in an index of those that are not.
         """
+        odd = self.any_odd
+        return f"NOT {odd} OR {asked}" if odd else asked
+
+    @property
+    def any_odd(self) -> str:
+        """Whether there are values of other types, where an index says it; else empty."""
         if not self.indexed or not self.table:
-            return asked
-        odd = misfit(self.kind.kind, self.json, self.text)
-        return f"(SELECT count(*)=0 FROM {self.table} WHERE {odd}) OR {asked}"
+            return ""
+        return any_odd(self.table, self.kind.kind, self.json, self.text)
 
     @property
     def number(self) -> str:
@@ -141,6 +146,7 @@ def _others(schema: Schema) -> Iterator[Schema]:
                 yield cls.__docmap_schema__
 
 
+@lru_cache(maxsize=1024)
 def expressions(path: Path, source: Source = Source()) -> tuple[str, str]:
     """The JSONB value at a path and its text, as SQL."""
     json = source.json
@@ -206,6 +212,7 @@ SORTABLE: Final = TEXTUAL | NUMERIC | {"bool"}
 SAFE_DIGITS: Final = 300  # a number written with fewer characters is no overflow of a float
 
 
+@lru_cache(maxsize=1024)
 def sortable(kind: str, json: str, text: str) -> str:
     """The value of a place as PostgreSQL sorts and compares it, NULL for what is not of the kind.
 
@@ -236,6 +243,7 @@ def sortable(kind: str, json: str, text: str) -> str:
     return f"""((CASE WHEN {type_of}='string' THEN {text} END) COLLATE "C")"""
 
 
+@lru_cache(maxsize=1024)
 def fits_form(kind: str, text: str) -> str:
     """A condition that a text is the form of a value of the kind."""
     found = f'({text} COLLATE "C")~{literal(FORMS[kind])}'
@@ -265,6 +273,18 @@ def cast_of(kind: str) -> str:
     return CASTS.get(kind, "text")
 
 
+@lru_cache(maxsize=1024)
+def any_odd(table: str, kind: str, json: str, text: str) -> str:
+    """Whether values of other types than declared are stored, read in the index that holds them.
+
+    The planner knows nothing of how few they are. It takes an equality of which it knows nothing
+    for true in one of two hundred rows, and so does not read the table.
+    """
+    few = f"length({text})+0=length({text})"
+    return any_row(f"{table} WHERE {misfit(kind, json, text)} AND {few}")
+
+
+@lru_cache(maxsize=1024)
 def misfit(kind: str, json: str, text: str) -> str:
     """A condition for a value, neither null nor missing, that is not of the declared type.
 

@@ -29,6 +29,7 @@ from docmap_backends._postgresql_places import (
     SORTABLE,
     TEXTUAL,
     Source,
+    any_odd,
     element_source,
     expressions,
     indexed,
@@ -66,16 +67,19 @@ class PostgreSQLQueries(PostgreSQLRecords):
 
     def key_place(self, schema: Schema, path: Path) -> str:
         """The column of the keys, if the path is that of the key in every document."""
+        if path != schema.key_path:
+            return ""
         table = self._table(schema)
-        if table is None or path != schema.key_path:
+        if table is None:
             return ""
         named = table.place is not None or table.key_name == schema.key_field.stored
         return table.key if named else ""
 
     def key_column(self, schema: Schema, path: Path) -> str:
         """The same, where its order is that of the keys: other programs' tables have their own."""
-        table = self._table(schema)
-        return self.key_place(schema, path) if table is not None and table.place is None else ""
+        column = self.key_place(schema, path)
+        table = self._table(schema) if column else None
+        return column if table is not None and table.place is None else ""
 
     def shard_column(self, schema: Schema, path: Path) -> str:
         """The column by which the table is spread, if a path is that of the value in it."""
@@ -101,7 +105,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
 
     def _unordered(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
         def statement(table: Table) -> SQL:
-            return _sliced(_selected(table, query.condition), query)
+            return _sliced(_selected(table, where(query.condition)), query)
 
         if query.limit is None or query.limit > _FEW:
             return self._streamed(schema, statement)
@@ -150,19 +154,19 @@ class PostgreSQLQueries(PostgreSQLRecords):
     def _in_order(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
         flag = self._flag(schema, table, query)
         if not query.parts:
-            found = _selected(table, query.condition, flag, odd=False)
+            found = where(query.condition, odd=False, told=flag.text)
+            found = _selected(table, found, flag)
             return _sliced(self._with_order(schema, table, found, query.order), query)
         # One after the other, each from the place in the index where it begins; the limit of each
         # keeps its order, and that of the whole stops the rest from being run.
         most = None if query.limit is None else query.offset + query.limit
         parts = [
             _sliced(
-                self._with_order(
-                    schema, table, _selected(table, part.condition, odd=False), part.order
-                ),
+                self._with_order(schema, table, _selected(table, found), part.order),
                 NativeQuery(limit=most),
             )
             for part in query.parts
+            for found in [where(part.condition, odd=False, told=flag.text)]
         ]
         united = " UNION ALL ".join(f"({part.text})" for part in parts)
         text = f"SELECT doc, rev, {flag.text} FROM ({united}) parts(doc, rev)"
@@ -183,11 +187,11 @@ class PostgreSQLQueries(PostgreSQLRecords):
         for term in query.order:
             if self.key_column(schema, term.path):
                 continue
-            odd = misfit(term.type.kind, *expressions(term.path, Source(table.doc)))
+            place = term.type.kind, *expressions(term.path, Source(table.doc))
             if (term.path.segments, term.type.kind) in indexed(schema):
-                # An index of none but these says at once that there are none.
-                tests.append(any_row(f"{table.name} WHERE {odd}"))
+                tests.append(any_odd(table.name, *place))
                 continue
+            odd = misfit(*place)
             narrowed = f"{found.text} AND {odd}" if found.text else f" WHERE {odd}"
             tests.append(any_row(f"{table.name}{narrowed}"))
             values += found.parameters
@@ -208,7 +212,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         terms, tree = query.order, schema.codec.tree
         names = {term.path.segments[0] for term in terms}
         stop = None if query.limit is None else query.offset + query.limit
-        found = self._streamed(schema, lambda table: _selected(table, query.condition))
+        found = self._streamed(schema, lambda table: _selected(table, where(query.condition)))
         ordered = sorted_by(found, terms, lambda record: tree(record[0], names), stop)
         return islice(ordered, query.offset, stop)
 
@@ -253,7 +257,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         def statement(table: Table) -> SQL:
             if query.order:
                 return self._in_order(schema, table, query)
-            return _sliced(_selected(table, query.condition), query)
+            return _sliced(_selected(table, where(query.condition)), query)
 
         plan = self._plan_of(schema, statement, sliced=query.limit is not None)
         table = self._table(schema)
@@ -276,8 +280,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         return self._reading(schema, read, nothing)
 
 
-def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: bool = True) -> SQL:
-    found = where(condition, odd=odd)
+def _selected(table: Table, found: SQL, flag: SQL | None = None) -> SQL:
     columns, values = f"{table.doc}, {table.rev}", found.parameters
     if flag is not None:
         columns, values = f"{columns}, {flag.text}", (*flag.parameters, *values)
@@ -286,7 +289,10 @@ def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: boo
 
 def _sliced(statement: SQL, query: NativeQuery) -> SQL:
     text, values = statement
-    if query.limit is not None:
+    if query.limit is not None and query.limit <= _FEW:
+        # In the statement, so that it is known when a plan for all values is weighed.
+        text = f"{text} LIMIT {query.limit}"
+    elif query.limit is not None:
         text, values = f"{text} LIMIT %s", (*values, query.limit)
     if query.offset:
         text, values = f"{text} OFFSET %s", (*values, query.offset)
@@ -297,7 +303,7 @@ def _distinct_texts(table: Table, path: Path, kind: FieldType, condition: Any) -
     """The distinct texts at a path, each with the answer of an index to whether all are texts."""
     found = where(condition)
     json, text = expressions(path, Source(table.doc))
-    flag = any_row(f"{table.name} WHERE {misfit(kind.kind, json, text)}")
+    flag = any_odd(table.name, kind.kind, json, text)
     return SQL(
         f'SELECT DISTINCT {text} COLLATE "C", {flag} FROM {table.name}{found.text}',
         found.parameters,

@@ -1,0 +1,61 @@
+"""What statements ask PostgreSQL for: what is needed, and that once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from docmap import Query
+from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.shop import BEGIN, Sale, sales
+from tests.servers import postgresql
+
+_FROM: Final = BEGIN + timedelta(days=50)
+_TO: Final = BEGIN + timedelta(days=250)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[PostgreSQLStorage]:
+    with PostgreSQLStorage(postgresql.url("asked")) as storage:
+        storage.clear()
+        storage.insert_many(list(sales(3_000)))
+        storage._connections.written("ANALYZE sales")
+        yield storage
+        storage.clear()
+
+
+@pytest.fixture
+def odd(shop: PostgreSQLStorage) -> Iterator[PostgreSQLStorage]:
+    """The same, with a sale of another program, whose time is no time, and its total no Decimal."""
+    doc = '{"id": "sale-odd", "number": "odd", "created_at": "2024-05-32", "total": ".5"}'
+    shop._connections.written("INSERT INTO sales(key, rev, doc) VALUES('sale-odd', 1, %s)", (doc,))
+    yield shop
+    shop._connections.written("DELETE FROM sales WHERE key = 'sale-odd'")
+
+
+def _page(shop: PostgreSQLStorage, **conditions: Any) -> Query[Sale]:
+    found = shop.find(Sale, created_at__gte=_FROM, created_at__lt=_TO, **conditions)
+    return found.order_by("-created_at")[:20]
+
+
+def test_a_page_asks_once_for_values_of_other_types(shop: PostgreSQLStorage) -> None:
+    statement = _page(shop).explain().data["statement"]
+    assert statement.count("SELECT count(*)") == 1
+    assert statement.endswith("LIMIT 20")
+
+
+def _keys(query: Query[Sale]) -> set[str]:
+    return {tree["id"] for tree in query.raw()}
+
+
+@pytest.mark.parametrize("order", ["created_at", "-created_at", "id", "-total"])
+def test_what_is_no_time_is_in_no_range_of_times(odd: PostgreSQLStorage, order: str) -> None:
+    after = odd.find(Sale).where(created_at__gte=_FROM)
+    others = odd.find(Sale).where_not(created_at__gte=_FROM)
+    between = odd.find(Sale).where(created_at__between=(_FROM, _TO))
+    assert "sale-odd" not in _keys(after.order_by(order)[:900])
+    assert "sale-odd" not in _keys(between.order_by(order))
+    assert "sale-odd" in _keys(others.order_by(order))
