@@ -10,15 +10,17 @@ import re
 from decimal import Decimal
 from typing import Final
 
-_EXPONENT: Final = re.compile(rb"[:,\[]-?\d[\d.]*[eE]\+?\d")
+_EXPONENT: Final = re.compile(rb"(?:^|[:,\[])-?\d[\d.]*[eE]\+?\d")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.]*[eE]\+?\d+')
 
 
 def storable(data: bytes) -> bytes:
-    """A document's JSON in the form that jsonb gives back with the same values.
+    """JSON, of a document or of one value, in the form that jsonb gives back with the same values.
 
     >>> storable(b'{"a":[1e16,-2.5e+20,1e-7],"b":":1e5"}')
     b'{"a":[10000000000000000.0,-250000000000000000000.0,1e-7],"b":":1e5"}'
+    >>> storable(b"1e16")
+    b'10000000000000000.0'
     """
     if _EXPONENT.search(data) is None:
         return data

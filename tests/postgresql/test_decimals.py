@@ -143,3 +143,18 @@ def test_a_number_written_in_another_way_is_not_unique(
     with pytest.raises(DuplicateKey):
         Unique(id=2, price=Decimal(second)).save(db)
     Unique(id=3, price=Decimal("2E-6176")).save(db)
+
+
+class Measure(Document, collection="measures"):
+    ratio: float = 0.0
+    thing: Any = None
+
+
+@pytest.mark.parametrize("value", [1e16, -2.5e20, 1.7976931348623157e308, 1e-7])
+def test_a_float_that_an_update_sets_is_read_as_a_float(
+    db: PostgreSQLStorage, value: float
+) -> None:
+    Measure(id="a").save(db)
+    assert db.find(Measure).update(ratio=value, thing=value).modified == 1
+    (found,) = db.find(Measure).raw()
+    assert repr((found["ratio"], found["thing"])) == repr((value, value))
