@@ -9,7 +9,7 @@ such a document docmap has not written the collection yet.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -18,7 +18,6 @@ from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.bridge import Lock
 from docmap.values import INT_MAX
-from docmap_backends._mongodb_client import Client
 from docmap_backends._mongodb_names import ID, OWN
 from docmap_backends._mongodb_types import Known, shape_of, written
 
@@ -32,10 +31,16 @@ Run = Callable[..., Any]
 """How a storage runs a call of the driver, within the deadline of its operation."""
 
 
+class _Client(Protocol):
+    @property
+    def database(self) -> Any:
+        """The driver's database."""
+
+
 class Catalogue:
     """The notes of one database, through one client. Nothing of them is part of a transaction."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: _Client) -> None:
         self._client = client
         self._turn = Lock()
         self._counted: dict[str, int] = {}

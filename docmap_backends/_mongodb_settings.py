@@ -9,7 +9,7 @@ from typing import Any, Final
 from docmap.errors import InvalidConfig
 from docmap.storage.url import URL, Secret
 
-OWN: Final[Mapping[str, type]] = {"connect_timeout": float, "pool_size": int}
+OWN: Final[Mapping[str, type]] = {"client": object, "connect_timeout": float, "pool_size": int}
 DRIVER: Final[Mapping[str, type]] = {
     "appName": str,
     "authMechanism": str,
