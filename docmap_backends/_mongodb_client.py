@@ -30,12 +30,17 @@ from docmap_backends._mongodb_settings import database_name, keywords, place, se
 
 
 class _Attempt:
-    """One call of the driver: how many of its commands were sent and not answered for certain."""
+    """One call of the driver: how many of its commands did something, and may have."""
 
-    __slots__ = ("unanswered",)
+    __slots__ = ("done", "unanswered")
 
     def __init__(self) -> None:
+        self.done = 0
         self.unanswered = 0
+
+    def may_have_written(self, writes: Writes) -> bool:
+        """True if nobody can say that nothing was written; large bulks are several commands."""
+        return self.unanswered > 0 or (writes == "many" and self.done > 0)
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("docmap_mongodb_attempt", default=None)
@@ -59,6 +64,7 @@ class _Sent(CommandListener):
         attempt = _attempt.get()
         if attempt is not None and event.command_name not in _HANDSHAKE:
             attempt.unanswered -= 1
+            attempt.done += 1
 
     def failed(self, event: Any) -> None:
         attempt = _attempt.get()
@@ -122,7 +128,8 @@ class Client:
             self.fail(error)
             if is_duplicate(error):
                 raise
-            raise self.error(error, writes=writes, sent=attempt.unanswered > 0) from scrubbed(error)
+            sent = attempt.may_have_written(writes)
+            raise self.error(error, writes=writes, sent=sent) from scrubbed(error)
         except Exception:
             raise  # such as the end of a cursor
         except BaseException as error:

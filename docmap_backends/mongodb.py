@@ -50,7 +50,8 @@ class MongoDBStorage(MongoWatching):
 
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(canonical(url), **options)
-        self._driver_options = split(self._options)
+        looked_up = self.url is not None and self.url.scheme == "mongodb+srv"
+        self._driver_options = split(self._options, looked_up=looked_up)
         database_name(self.url)
 
     @property

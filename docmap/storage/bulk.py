@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,10 +108,7 @@ class _Bulk:
         self._seen: dict[str, set[Any]] = {}
 
     def refuse_repeats(self, runs: Iterable[tuple[Schema, Iterable[Any]]]) -> None:
-        """Refuse a list that has one key twice before any of it is written.
-
-        Of an iterator this shows batch by batch.
-        """
+        """Refuse a list with a key twice at once; of an iterator it shows batch by batch."""
         seen: dict[str, set[Any]] = {}
         for schema, documents in runs:
             given = [given_key(schema, one) for one in documents]
@@ -244,7 +241,9 @@ class _Bulk:
         """Those before the one that failed are stored; their revisions are in the storage only."""
         if schema.model is None or not batch:
             return
-        found = self._storage._get_many(schema, [write.key for _, write in batch])
+        found = {}
+        with suppress(StorageError):  # what is to be told is why the one failed
+            found = self._storage._get_many(schema, [write.key for _, write in batch])
         for document, write in batch:
             if write.key in found:
                 stored(self._storage, schema, document, found[write.key][1], write)

@@ -77,6 +77,10 @@ class Scripted:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End all connections, and take no new one."""
         for one in [self._socket, *self._open]:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
