@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Row = tuple[bytes | None, ...]
 
+# A server that follows another one ends reads that are in the way of what it has to repeat.
+_CONFLICTS: Final = (pg.SerializationFailure, pg.DeadlockDetected)
 # What says that a server of another make knows no such locks.
 _LACKING: Final = (pg.FeatureNotSupported, pg.UndefinedFunction)
 
@@ -128,10 +130,12 @@ class Connections(Transactions):
             except PASSED:
                 raise
             except psycopg.Error as error:
-                if given or not first or not is_lost(error) or is_timeout(error):
+                broken = is_lost(error) and not is_timeout(error)
+                if given or not first or not (broken or isinstance(error, _CONFLICTS)):
                     self.fail(error)
                 first = False
-                self._pool.drop_idle()
+                if broken:
+                    self._pool.drop_idle()
             else:
                 return
             finally:

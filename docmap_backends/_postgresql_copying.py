@@ -83,7 +83,8 @@ class PostgreSQLCopying(PostgreSQLWriting):
             self._connections.changed_tables()
             self._catalogue.lock()
             for name in (found := collections()):
-                table = self._catalogue.current(name)
-                if table is not None and is_watched(self._connections, name):
+                table = self._catalogue.noted(name)
+                watched = is_watched(self._connections, name)
+                if table is not None and not table.gone and watched:
                     self._connections.written(f"DELETE FROM {table.name}")  # each is logged
             self._catalogue.drop(found, drop_statements)

@@ -29,6 +29,10 @@ _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
     "25006": (StorageError, "the server takes no writes: connect to the primary"),
     "25P02": (StorageError, "an error has undone the transaction: leave its block"),
     "25P03": (Unavailable, "the transaction stood idle for too long, and the server undid it"),
+    "26000": (
+        TransactionConflict,
+        "a pooler between docmap and the server gave the transaction another session; run it again",
+    ),
     "28": (StorageError, "the server refuses this user or password: check them in the URL"),
     "3D000": (
         StorageError,

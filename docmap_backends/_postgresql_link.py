@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import select
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,7 +91,17 @@ def _element(value: Any) -> bytes:
 class Link:
     """A connection and the statements that are prepared on it."""
 
-    __slots__ = ("_names", "_pid", "_prepared", "_seen", "connection", "idle_since", "pgconn")
+    __slots__ = (
+        "_mark",
+        "_names",
+        "_pid",
+        "_prepared",
+        "_prepares",
+        "_seen",
+        "connection",
+        "idle_since",
+        "pgconn",
+    )
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -101,6 +112,10 @@ class Link:
         self._pid = os.getpid()
         self._names: dict[bytes, bytes] = {}
         self._prepared = 0
+        self._prepares = True
+        # A pooler may give one connection's statements to another's session: a name that both knew
+        # would run what was not asked.
+        self._mark = secrets.token_hex(8)
         self._seen: dict[bytes, int] = {}
 
     # -- statements
@@ -139,6 +154,8 @@ class Link:
 
     def _prepare(self, statement: bytes, deadline: Deadline) -> bytes | None:
         """The name under which a statement is prepared from now on, if it is used often."""
+        if not self._prepares:
+            return None
         seen = self._seen.get(statement, 0) + 1
         if seen < _SEEN or len(statement) > _LONGEST or self.pgconn.transaction_status == _FAILED:
             if len(self._seen) > 10 * _PREPARED:
@@ -149,7 +166,7 @@ class Link:
             self.control("DEALLOCATE ALL", deadline)
             self._names.clear()
         self._prepared += 1  # never a name twice: who was cancelled may have prepared it
-        name = f"docmap_{self._prepared}".encode()
+        name = f"docmap_{self._mark}_{self._prepared}".encode()
         try:
             self.pgconn.send_prepare(name, statement)
             (result,) = self._wait(generators.execute(self.pgconn), deadline)
@@ -162,7 +179,11 @@ class Link:
         return name
 
     def forget_prepared(self) -> None:
-        """What was prepared is gone: a pooler between us and the server may have dropped it."""
+        """What was prepared is gone: a pooler gives this connection one session after another.
+
+        So nothing is prepared on it any more.
+        """
+        self._prepares = False
         self._names.clear()
         self._seen.clear()
 

@@ -17,13 +17,14 @@ from typing import Any, Final
 
 from psycopg import errors as pg
 
-from docmap.errors import ForeignStore, StorageError, TransactionConflict
+from docmap.errors import StorageError, TransactionConflict
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
 from docmap_backends._postgresql_foreign import Place, found_place, with_revisions
 from docmap_backends._postgresql_keys import key_text, plain_key
+from docmap_backends._postgresql_ours import COMMENT, is_ours, removed_by_hand, taken_by_others
 from docmap_backends._postgresql_spreading import (
     CAN_SPREAD,
     SHARD,
@@ -34,8 +35,6 @@ from docmap_backends._postgresql_spreading import (
 from docmap_backends._postgresql_sql import literal
 from docmap_backends._sql import quoted
 
-FORMAT: Final = 1
-_COMMENT: Final = f"docmap format {FORMAT}"
 _LOCK: Final = 0x646D6170  # "dmap": who makes or removes tables holds it
 _CATALOGUE: Final = (
     """CREATE TABLE IF NOT EXISTS docmap_collections(
@@ -44,7 +43,7 @@ _CATALOGUE: Final = (
     """CREATE TABLE IF NOT EXISTS docmap_indexes(
     name text COLLATE "C" PRIMARY KEY, collection text COLLATE "C" NOT NULL,
     definition text NOT NULL)""",
-    f"COMMENT ON TABLE docmap_collections IS '{_COMMENT}'",
+    f"COMMENT ON TABLE docmap_collections IS '{COMMENT}'",
 )
 _PRESENT: Final = (
     "SELECT c IS NOT NULL, obj_description(c, 'pg_class') "
@@ -77,6 +76,8 @@ class Table:
     """It is in the catalogue."""
     spread: Spread | None = None
     """How a distributed server spreads it."""
+    gone: bool = False
+    """It is in the catalogue alone: somebody has removed it by hand."""
 
     @cached_property
     def key(self) -> str:
@@ -174,8 +175,16 @@ class Catalogue:
         return self._tables.get(collection)
 
     def current(self, collection: str) -> Table | None:
-        """The same as the database has it now."""
-        tables = self._tables
+        """The same as the database has it now. Raises CorruptStore if it was removed by hand."""
+        found = self.noted(collection)
+        if found is not None and found.gone:
+            raise removed_by_hand(collection, found.name, self._connections.where)
+        if found is not None:
+            self._tables[collection] = found
+        return found
+
+    def noted(self, collection: str) -> Table | None:
+        """The same, though the table may be gone."""
         rows = []
         if self.exists():
             rows = self._connections.rows(
@@ -189,13 +198,12 @@ class Catalogue:
             spread = Spread.of(place)
             foreign = Place.of(place) if place and spread is None else None
             found = Table(collection, key_name, names, foreign, spread=spread)
-        elif collection in self._places:
-            there = found_place(self._connections, collection, self._places[collection])
-            found = Table(collection, "", place=there, adopted=False)
-        else:
-            return None
-        tables[collection] = found
-        return found
+            ((there,),) = self._connections.rows("SELECT to_regclass(%s) IS NULL", (found.name,))
+            return replace(found, gone=there == b"t")
+        if collection in self._places:
+            theirs = found_place(self._connections, collection, self._places[collection])
+            return Table(collection, "", place=theirs, adopted=False)
+        return None
 
     def exists(self) -> bool:
         """True if the database has docmap's tables. Raises ForeignStore if they are not ours."""
@@ -203,9 +211,9 @@ class Catalogue:
             ((present, told),) = self._connections.rows(_PRESENT)
             if present == b"t" and told is None and self._connections.in_transaction:
                 ((present, told),) = self._connections.rows(_PRESENT, apart=True)
-                if present == b"t" and _is_ours(told, self._connections.where):
+                if present == b"t" and is_ours(told, self._connections.where):
                     raise self._made_since("docmap_collections")
-            there = present == b"t" and _is_ours(told, self._connections.where)
+            there = present == b"t" and is_ours(told, self._connections.where)
             # What this transaction may have made the others do not see yet.
             self._made = there and not self._connections.in_transaction
             return there
@@ -243,8 +251,7 @@ class Catalogue:
     def make(self, schema: Schema) -> Table:
         """The table of a class, made if it is not there; its key's name is noted."""
         if not self.exists():
-            if self._schema:
-                self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}"])
+            self._make_schema()
             self._connections.script(_CATALOGUE)
         table = self.current(schema.collection)
         if table is None:
@@ -259,15 +266,25 @@ class Catalogue:
             table = replace(table, key_name="")
         return table
 
+    def _make_schema(self) -> None:
+        """Make the schema of the option. Even IF NOT EXISTS would need a right on the database."""
+        name = quoted(self._schema)
+        if self._schema:
+            ((missing,),) = self._connections.rows("SELECT to_regnamespace(%s) IS NULL", (name,))
+            if missing == b"t":
+                self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {name}"])
+
     def _create(self, schema: Schema) -> Table:
         spread = self._spread_by(schema)
         table = Table(schema.collection, schema.key_field.stored, spread=spread)
         shard = f', {SHARD} text COLLATE "C" NOT NULL' if table.has_shard else ""
+        # By itself the index of the key would have a name that another collection may have.
+        index = quoted(f"docmap_key_{table_name(schema.collection)}")
         try:
             self._connections.written(
                 f'CREATE TABLE {table.name}(key text COLLATE "C" NOT NULL, '
                 f"rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL{shard}, "
-                f"PRIMARY KEY ({table.unique}))"
+                f"CONSTRAINT {index} PRIMARY KEY ({table.unique}))"
             )
         except pg.DuplicateTable as error:
             raise self._there_already(schema.collection) from error
@@ -297,7 +314,7 @@ class Catalogue:
                 "SELECT 1 FROM docmap_collections WHERE name = %s", (collection,), apart=True
             )
         if not rows:
-            return taken_by_others(collection, self._connections.where)
+            return taken_by_others(collection, table_name(collection), self._connections.where)
         return self._made_since(table_name(collection))
 
     def _made_since(self, table: str) -> TransactionConflict:
@@ -329,16 +346,13 @@ class Catalogue:
     def drop(self, collections: Iterable[str], others: Callable[[str], list[str]]) -> None:
         """Remove collections with their indexes; `others` are the statements about an index."""
         for collection in collections:
-            table = self.current(collection)
+            table = self.noted(collection)
             if table is None:
                 continue
             named = literal(collection)
             self._connections.script(
                 [
-                    # What another program made is emptied; it is not ours to remove.
-                    f"DROP TABLE IF EXISTS {table.name} CASCADE"
-                    if table.place is None
-                    else f"DELETE FROM {table.name}",
+                    *([] if table.gone else [_emptied(table)]),
                     *(one for name in sorted(table.indexes) for one in others(name)),
                     f"DELETE FROM docmap_indexes WHERE collection = {named}",
                     f"DELETE FROM docmap_collections WHERE name = {named}",
@@ -347,29 +361,8 @@ class Catalogue:
             self._tables.pop(collection, None)
 
 
-def _is_ours(told: bytes | None, where: str) -> bool:
-    """True if docmap made the catalogue. Raises ForeignStore if another program did."""
-    text = (told or b"").decode()
-    if text == _COMMENT:
-        return True
-    if text.startswith("docmap format "):
-        raise ForeignStore(
-            f"the database at {where} is in a newer format ({text}) than this docmap knows: "
-            "update docmap",
-            engine=ENGINE,
-        )
-    raise ForeignStore(
-        f"the database at {where} has a table docmap_collections of another program: name another "
-        "database, or another schema by the option schema",
-        engine=ENGINE,
-    )
-
-
-def taken_by_others(collection: str, where: str) -> ForeignStore:
-    """The error of a table that is there already, and not docmap's."""
-    return ForeignStore(
-        f"the database at {where} has a table {table_name(collection)} of another program: name "
-        "another collection, or another schema by the option schema",
-        engine=ENGINE,
-        collection=collection,
-    )
+def _emptied(table: Table) -> str:
+    """What another program made is emptied; it is not ours to remove."""
+    if table.place is None:
+        return f"DROP TABLE IF EXISTS {table.name} CASCADE"
+    return f"DELETE FROM {table.name}"

@@ -204,6 +204,8 @@ class Transactions:
         except PASSED:
             raise
         except psycopg.Error as error:
+            if isinstance(error, pg.InvalidSqlStatementName):
+                link.forget_prepared()
             self._own.lost = self._own.lost or link.closed
             self.fail(error)
 
