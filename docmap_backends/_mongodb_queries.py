@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from bson import Int64
 
+from docmap.errors import StorageError
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
 from docmap.query.nodes import And, Not, Or
 from docmap.query.order import OrderTerm
@@ -149,8 +150,23 @@ class MongoQueries(MongoReading):
             kind not in {"decimal", "float"} or self.exact_numbers
         )
 
+    def listed_indexes(self, schema: Schema) -> list[dict[str, Any]]:
+        """The indexes that are there, in the server's words."""
+        collection = self._collection(schema)
+        try:
+            cursor = self._run(collection.list_indexes)
+            found: list[dict[str, Any]] = self._run(cursor.to_list)
+        except StorageError as error:
+            if getattr(error.__cause__, "code", None) == _NO_COLLECTION:
+                return []
+            raise
+        return found
+
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         return explained(self, schema, self._search(schema, query))
+
+
+_NO_COLLECTION: Final = 26
 
 
 def render(condition: Any) -> Filter:

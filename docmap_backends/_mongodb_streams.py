@@ -31,7 +31,6 @@ class Search(NamedTuple):
     sort: Sequence[tuple[str, int]] = ()
     skip: int = 0
     limit: int | None = None
-    hint: str | None = None
 
 
 class Source(NamedTuple):
@@ -78,7 +77,6 @@ def _find(source: Source, search: Search, *, batch: int, only: Any = None) -> An
         search.limit or 0,
         sort=list(search.sort) or None,
         batch_size=batch,
-        hint=search.hint,
         session=source.session,
     )
 
