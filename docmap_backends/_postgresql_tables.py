@@ -164,11 +164,14 @@ class Catalogue:
         self._schema = schema
         self._tables: dict[str, Table] = {}
         self._made = False
+        self.inexact: set[str] = set()
+        """Statements that were found not to be exact for what is stored."""
 
     def forget(self) -> None:
         """Read everything again: it was changed, or a change was taken back."""
         self._tables = {}
         self._made = False
+        self.inexact = set()
 
     def known(self, collection: str) -> Table | None:
         """The table of a collection as it was last read; None if it was not, or is not there."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
 
-from docmap import Query
+from docmap import Count, GroupedQuery, Query, Sum
 from docmap_backends.postgresql import PostgreSQLStorage
-from tests.postgresql.shop import BEGIN, Sale, sales
+from tests.postgresql.shop import BEGIN, STATUSES, Sale, sales
 from tests.servers import postgresql
 
 _FROM: Final = BEGIN + timedelta(days=50)
@@ -59,3 +60,38 @@ def test_what_is_no_time_is_in_no_range_of_times(odd: PostgreSQLStorage, order: 
     assert "sale-odd" not in _keys(after.order_by(order)[:900])
     assert "sale-odd" not in _keys(between.order_by(order))
     assert "sale-odd" in _keys(others.order_by(order))
+
+
+def _grouped(shop: PostgreSQLStorage, place: str, **functions: Any) -> GroupedQuery:
+    return shop.find(Sale).group_by(place).aggregate(**functions)
+
+
+def test_decimals_are_added_without_looking_at_their_form(shop: PostgreSQLStorage) -> None:
+    asked = _grouped(shop, "status", sum=Sum("total"))
+    wanted = dict.fromkeys(STATUSES, Decimal(0))
+    for one in sales(3_000):
+        wanted[one.status] += one.total
+    assert {row.status: row.sum for row in asked} == wanted
+    assert "::numeric" in asked.explain().data["statement"]
+    assert "[0-9]" not in asked.explain().data["statement"]
+    assert not shop._catalogue.inexact
+
+
+def test_where_other_values_are_stored_their_form_is_looked_at(odd: PostgreSQLStorage) -> None:
+    asked = _grouped(odd, "status", sum=Sum("total"))
+    before = {row.status: row.sum for row in asked}
+    assert before[None] == Decimal("0.5")
+    assert "[0-9]" in asked.explain().data["statement"]
+    assert {row.status: row.sum for row in asked} == before
+
+
+@pytest.mark.parametrize("place", ["status", "customer.country"])
+def test_other_values_are_looked_for_in_the_index_of_several_fields(
+    shop: PostgreSQLStorage, place: str
+) -> None:
+    told = shop._connections.rows(
+        f"EXPLAIN {_grouped(shop, place, n=Count()).explain().data['statement']}"
+    )
+    plan = "\n".join((line or b"").decode() for (line,) in told)
+    assert "_odd on sales" in plan
+    assert plan.count("Seq Scan") == 1
