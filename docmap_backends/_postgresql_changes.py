@@ -15,6 +15,7 @@ from typing import Final
 from docmap.errors import StorageError
 from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
+from docmap_backends._postgresql_spreading import Spread
 from docmap_backends._postgresql_sql import literal
 from docmap_backends._postgresql_tables import Table, table_name
 from docmap_backends._sql import quoted
@@ -37,10 +38,11 @@ _TABLES: Final = (
 _RUN: Final = (
     "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp"
 )
+_NOTIFY: Final = f"PERFORM pg_notify('{CHANNEL}', TG_ARGV[0]);"
 # Before any row is locked, so that two writers cannot wait for one another.
 _TURN: Final = f"""CREATE OR REPLACE FUNCTION docmap_log_turn() {_RUN} AS $$ BEGIN
       PERFORM 1 FROM docmap_log FOR UPDATE;
-      PERFORM pg_notify('{CHANNEL}', TG_ARGV[0]);
+      {{notify}}
       IF TG_OP = 'TRUNCATE' THEN
         EXECUTE 'INSERT INTO docmap_changes(collection, kind, rev, doc) SELECT $1, ''delete'', '
           || TG_ARGV[1] || ' FROM ' || TG_RELID::regclass::text
@@ -112,6 +114,9 @@ def start_log(
     )
     if table is not None:
         create_triggers(connections, table)
+    else:
+        # A server that cannot run them says so now, not when the first document is saved.
+        _create_functions(connections, Table(collection, ""))
 
 
 def create_triggers(connections: Connections, table: Table) -> None:
@@ -119,24 +124,8 @@ def create_triggers(connections: Connections, table: Table) -> None:
 
     Raises StorageError for a table that is spread over servers.
     """
-    if table.spread is not None:
-        raise StorageError(
-            f"{table.collection} is spread over servers, which have no triggers that tell of its "
-            "changes: watch a collection without a shard key",
-            engine=ENGINE,
-            collection=table.collection,
-        )
-    function = _function(table)
-    ((schema,),) = connections.rows(
-        "SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n "
-        "ON n.oid = c.relnamespace WHERE c.oid = to_regclass('docmap_log')"
-    )
-    filled = {"schema": (schema or b"").decode(), "function": function}
-    filled |= {one: getattr(table, one) for one in ("key", "rev", "doc")}
-    for made in (_TURN, _CHANGE):
-        connections.script([made.format(**filled)])
-    for one in ("docmap_log_turn", function):
-        connections.script([f"REVOKE EXECUTE ON FUNCTION {one}() FROM PUBLIC"])
+    check_whole(table.collection, table.spread)
+    function = _create_functions(connections, table)
     named = literal(table.collection)
     columns = literal(f"coalesce({table.rev}, 0), {table.doc}")
     events = "INSERT OR UPDATE OR DELETE"
@@ -154,6 +143,35 @@ def create_triggers(connections: Connections, table: Table) -> None:
         made = f"CREATE TRIGGER {name} {when} {event} ON {table.name} "
         made += f"FOR EACH {what} EXECUTE FUNCTION {run}"
         connections.script([f"DROP TRIGGER IF EXISTS {name} ON {table.name}", made])
+
+
+def check_whole(collection: str, spread: Spread | None) -> None:
+    """Raise StorageError for a table that is spread over servers."""
+    if spread is not None:
+        raise StorageError(
+            f"{collection} is spread over servers, which have no triggers that tell of its "
+            "changes: watch a collection without a shard key",
+            engine=ENGINE,
+            collection=collection,
+        )
+
+
+def _create_functions(connections: Connections, table: Table) -> str:
+    """Make what the triggers of a table run; the name of the function that logs its rows."""
+    function = _function(table)
+    ((schema,),) = connections.rows(
+        "SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n "
+        "ON n.oid = c.relnamespace WHERE c.oid = to_regclass('docmap_log')"
+    )
+    filled = {"schema": (schema or b"").decode(), "function": function}
+    filled |= {one: getattr(table, one) for one in ("key", "rev", "doc")}
+    # Where nothing can be heard, feeds look at the log now and then.
+    filled["notify"] = _NOTIFY if connections.can(f"SELECT pg_notify('{CHANNEL}', '')") else ""
+    for made in (_TURN, _CHANGE):
+        connections.script([made.format(**filled)])
+    for one in ("docmap_log_turn", function):
+        connections.script([f"REVOKE EXECUTE ON FUNCTION {one}() FROM PUBLIC"])
+    return function
 
 
 def _function(table: Table) -> str:

@@ -26,7 +26,7 @@ Row = tuple[bytes | None, ...]
 
 # A server that follows another one ends reads that are in the way of what it has to repeat.
 _CONFLICTS: Final = (pg.SerializationFailure, pg.DeadlockDetected)
-# What says that a server of another make knows no such locks.
+# What says that a server of another make knows no such thing.
 _LACKING: Final = (pg.FeatureNotSupported, pg.UndefinedFunction)
 
 
@@ -174,16 +174,19 @@ class Connections(Transactions):
         wanted = "SELECT pg_advisory_xact_lock(%s::bigint)"
         if self._locks:
             self.rows(wanted, (number,))
-            return
+        else:
+            self._locks = self.can(wanted, (number,))
+
+    def can(self, statement: str, parameters: Iterable[Any] = ()) -> bool:
+        """Run a statement inside a transaction; False if the server lacks what it takes."""
         try:
             with self.transaction():
-                self.rows(wanted, (number,))
+                self.rows(statement, parameters)
         except StorageError as error:
             if not isinstance(error.__cause__, _LACKING):
                 raise
-            self._locks = False
-        else:
-            self._locks = True
+            return False
+        return True
 
 
 def rows_of(result: PGresult) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from psycopg import errors as pg
 
-from docmap.errors import InvalidValue
+from docmap.errors import InvalidValue, TransactionConflict
 from docmap.schema.schema import Schema
 from docmap.storage.deadlines import in_time
 from docmap.values import INT_MAX
@@ -16,6 +16,8 @@ from docmap_backends._postgresql_indexes import PostgreSQLIndexing, drop_stateme
 from docmap_backends._postgresql_tables import Table
 
 T = TypeVar("T")
+
+_TRIES: Final = 5
 
 # An int in the column of keys, which has its sign turned over, in hexadecimal.
 _HIGHEST: Final = (
@@ -44,7 +46,20 @@ class PostgreSQLCounting(PostgreSQLIndexing):
                 self._adopt(schema)
 
     def _adopt(self, schema: Schema) -> Table:
-        """Make the table and its indexes for a class, and for those that share its collection."""
+        """Make the table and its indexes for a class, and for those that share its collection.
+
+        Others may make them at the same time where no lock keeps them out: they are there then.
+        """
+        for _ in range(_TRIES):
+            try:
+                return self._adopted(schema)
+            except (pg.UniqueViolation, TransactionConflict):
+                if self._connections.in_transaction:
+                    raise
+                self._catalogue.forget()
+        return self._adopted(schema)
+
+    def _adopted(self, schema: Schema) -> Table:
         with self._connections.transaction("read committed"):
             self._connections.changed_tables()
             self._catalogue.lock()

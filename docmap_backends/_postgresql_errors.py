@@ -24,6 +24,7 @@ ENGINE: Final = "postgresql"
 
 # The longest prefix of the SQLSTATE that is listed says what it is, and what to do.
 _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
+    "0A": (StorageError, "this server lacks what the call needs"),
     "08": (Unavailable, "the connection was lost; try again"),
     "23": (StorageError, "a constraint that is not docmap's refused the write"),
     "25006": (StorageError, "the server takes no writes: connect to the primary"),

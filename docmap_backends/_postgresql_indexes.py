@@ -44,6 +44,8 @@ class PostgreSQLIndexing(PostgreSQLUpdating):
                 for statement in index_statements(table, index):
                     self._connections.written(statement)
         except psycopg.IntegrityError as error:
+            if error.diag.schema_name == "pg_catalog":
+                raise  # others make it at the same time
             stored = (data for data, _ in self._scan(schema))
             raise cannot_be_unique(schema, index, stored) from error
         self._catalogue.remember(schema.collection, index.definition)

@@ -278,7 +278,7 @@ class Catalogue:
                 self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {name}"])
 
     def _create(self, schema: Schema) -> Table:
-        spread = self._spread_by(schema)
+        spread = self.spread_by(schema)
         table = Table(schema.collection, schema.key_field.stored, spread=spread)
         shard = f', {SHARD} text COLLATE "C" NOT NULL' if table.has_shard else ""
         # By itself the index of the key would have a name that another collection may have.
@@ -300,7 +300,7 @@ class Catalogue:
         )
         return table
 
-    def _spread_by(self, schema: Schema) -> Spread | None:
+    def spread_by(self, schema: Schema) -> Spread | None:
         """How the server is to spread the table of a class. Raises StorageError if it cannot be."""
         spread = Spread.by(schema)
         if spread is None or self._connections.rows(CAN_SPREAD)[0][0] != b"t":

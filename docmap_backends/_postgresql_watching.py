@@ -6,7 +6,13 @@ from time import monotonic
 
 from docmap.schema.schema import Schema
 from docmap.storage.watching import not_now
-from docmap_backends._postgresql_changes import is_watched, kept_changes, start_log, stop_log
+from docmap_backends._postgresql_changes import (
+    check_whole,
+    is_watched,
+    kept_changes,
+    start_log,
+    stop_log,
+)
 from docmap_backends._postgresql_copying import PostgreSQLCopying
 from docmap_backends._postgresql_feed import PostgreSQLFeed
 from docmap_backends._postgresql_link import Link
@@ -30,6 +36,8 @@ class PostgreSQLWatching(PostgreSQLCopying):
                 table = self._catalogue.current(schema.collection)
                 if table is not None and not table.adopted:
                     table = self._catalogue.make(schema)  # what is logged has revisions
+                if table is None:
+                    check_whole(schema.collection, self._catalogue.spread_by(schema))
                 start_log(
                     self._connections, schema.collection, table, self._kept_changes, given=given
                 )

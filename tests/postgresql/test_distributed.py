@@ -250,8 +250,10 @@ class TestWhoIsAsked:
         negated = spread.find(Visit).where_not(**asked) if asked else spread.find(Visit)
         assert negated.explain().data["shards"] == "scatter"
 
-    def test_a_feed_is_refused(self, spread: PostgreSQLStorage) -> None:
-        Visit(tenant="a", page="/").save(spread)
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_a_feed_is_refused(self, spread: PostgreSQLStorage, *, is_there: bool) -> None:
+        if is_there:
+            Visit(tenant="a", page="/").save(spread)
         with pytest.raises(StorageError, match="visits is spread over servers"):
             spread.watch(Visit)
         Visit(tenant="a", page="/2").save(spread)
