@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from docmap.aio.workers import Pool, Worker, ended
 from docmap.storage.bridge import bridged, bridged_for
-from docmap.storage.transactions import of_another_task
+from docmap.storage.transactions import in_transaction, of_another_task
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -24,6 +24,9 @@ class Session(Protocol):
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """What the function returns."""
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        """What the last of the calls returns, which may be made while others of the task run."""
 
     def close(self) -> None:
         """Give back what is held, once nothing runs any more."""
@@ -50,7 +53,7 @@ class Runner(Protocol):
 
 def runner_of(core: BaseStorageAdapter) -> Runner:
     """The runner of a storage: the bridge if it has an async driver, else threads."""
-    return Bridge() if core.has_async else Threads(core)
+    return Bridge(core) if core.has_async else Threads(core)
 
 
 async def finished(coroutine: Coroutine[Any, Any, R]) -> R:
@@ -66,13 +69,16 @@ async def finished(coroutine: Coroutine[Any, Any, R]) -> R:
 class Bridge:
     """Calls in greenlets: what belongs to the caller is the task's."""
 
+    def __init__(self, core: BaseStorageAdapter) -> None:
+        self._core = core
+
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """What the function returns."""
         return await bridged(function, *args, **kwargs)
 
     def session(self) -> Session:
-        """Calls in the name of this task, whichever task makes them."""
-        return _Caller()
+        """Calls in the name of this task if it has a transaction, else of whichever makes them."""
+        return _Stream(self._core)
 
     def apart(self) -> Session:
         """Calls in the name of the task that makes each of them."""
@@ -86,23 +92,47 @@ class Bridge:
         """Nothing is held."""
 
 
-class _Caller:
+class _Any:
+    async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        return await bridged(function, *args, **kwargs)
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        return await bridged(function)
+
+    def close(self) -> None:
+        pass
+
+
+class _Caller(_Any):
     def __init__(self) -> None:
         self._caller = asyncio.current_task()
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return await bridged_for(self._caller, function, *args, **kwargs)
 
-    def close(self) -> None:
-        pass
 
+class _Stream(_Caller):
+    """Two tasks must not be one caller at once, as that is one connection to a server.
 
-class _Any:
+    A stream that is dropped is left by a task of the event loop's while its own goes on, and one
+    that is handed on is read there.
+    """
+
+    def __init__(self, core: BaseStorageAdapter) -> None:
+        super().__init__()
+        self._core = core
+        self._inside: bool | None = None
+
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        if self._inside is None:
+            return await bridged(self._begin, function, *args, **kwargs)
+        if self._inside:
+            return await super().run(function, *args, **kwargs)
         return await bridged(function, *args, **kwargs)
 
-    def close(self) -> None:
-        pass
+    def _begin(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        self._inside = in_transaction(self._core)
+        return function(*args, **kwargs)
 
 
 # -- an embedded engine
@@ -121,6 +151,9 @@ class _Held:
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return await self.worker.run(function, *args, **kwargs)
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        return await self.run(function)
 
     def close(self) -> None:
         self.open = False
@@ -196,6 +229,9 @@ class _Shared:
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return await self._worker.run(function, *args, **kwargs)
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        return await self.run(function)
 
     def close(self) -> None:
         pass
