@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +24,7 @@ from docmap import (
 from docmap.testing.notes import Counter
 from docmap.testing.proxy import Proxy
 from docmap_backends.postgresql import PostgreSQLStorage
-from tests.servers import postgresql
+from tests.servers import postgresql, running
 
 pytestmark = pytest.mark.engine("postgresql")
 
@@ -246,18 +245,13 @@ def test_a_connection_that_the_server_ended_is_replaced(
 # -- several hosts
 
 
-def dead_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_the_next_host_is_tried_where_the_first_is_away(server_url: str) -> None:
     user, host, port, name = parts(server_url)
-    with PostgreSQLStorage(f"postgresql://{user}@{host}:{dead_port()},{host}:{port}/{name}") as db:
+    with PostgreSQLStorage(
+        f"postgresql://{user}@{host}:{running.free_port()},{host}:{port}/{name}"
+    ) as db:
         assert db.ping()
-    both = f"{host}:{dead_port()},{host}:{dead_port()}"
+    both = f"{host}:{running.free_port()},{host}:{running.free_port()}"
     with pytest.raises(Unavailable, match=re.escape(both.partition(",")[0])):
         PostgreSQLStorage(f"postgresql://{user}@{both}/{name}").connect()
 

@@ -356,11 +356,11 @@ def test_threads_and_tasks_share_a_lock() -> None:
 
 
 def test_a_lock_that_is_not_given_back_in_time_is_not_had() -> None:
-    lock = Lock()
+    lock, over = Lock(), Event()
 
     def hold() -> None:
         with lock:
-            sleep(0.2)
+            over.wait(60)
 
     def try_it() -> bool:
         return lock.acquire(timeout=0.01)
@@ -369,6 +369,7 @@ def test_a_lock_that_is_not_given_back_in_time_is_not_had() -> None:
         holder = asyncio.create_task(bridged(hold))
         await asyncio.sleep(0)
         had = await bridged(try_it)
+        over.set()
         await holder
         return had
 
@@ -429,11 +430,11 @@ def test_only_the_holder_releases_a_lock() -> None:
 def test_an_event_wakes_threads_and_tasks() -> None:
     event = Event()
     woken: list[bool] = []
-    thread = threading.Thread(target=lambda: woken.append(event.wait(10)))
+    thread = threading.Thread(target=lambda: woken.append(event.wait(60)))
     thread.start()
 
     async def main() -> bool:
-        task = asyncio.create_task(bridged(event.wait, 10))
+        task = asyncio.create_task(bridged(event.wait, 60))
         await asyncio.sleep(0)
         event.set()
         return await task

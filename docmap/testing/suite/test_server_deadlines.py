@@ -92,11 +92,11 @@ def test_a_stream_that_freezes_ends_in_time(disturbed: Disturbed) -> None:
 
 @requires("server")
 def test_a_storage_of_a_silent_server_closes_in_time(disturbed: Disturbed) -> None:
-    db = disturbed.open(timeout=SOON)
+    db = disturbed.open(timeout=4 * SOON)
     stream = iter(db.find(Counter))
     next(stream)
     disturbed.proxy.freeze()
-    with disturbed.in_time(2 * SOON), suppress(StorageError):
+    with disturbed.in_time(8 * SOON), suppress(StorageError):
         db.disconnect()
     assert not db.is_open
     disturbed.melt()
