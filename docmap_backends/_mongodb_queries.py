@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from bson import Int64
@@ -147,7 +147,7 @@ class MongoQueries(MongoReading):
         ):
             return False
         return (kind != "str" or self.code_point_order) and (
-            kind not in {"decimal", "float"} or self.exact_numbers
+            kind != "decimal" or self.exact_numbers
         )
 
     def listed_indexes(self, schema: Schema) -> list[dict[str, Any]]:
@@ -193,10 +193,18 @@ def field_name(schema: Schema, path: Path) -> str:
 
 def logical_value(kind: FieldType, value: Any) -> Any:
     """The logical value of what is stored in a place of a type."""
-    if value is None:
-        return None
+    return None if value is None else logical_reader(kind)(value)
+
+
+@lru_cache(maxsize=1024)
+def logical_reader(kind: FieldType) -> Callable[[Any], Any]:
+    """What makes logical values of those that are stored in a place of a type; none is null."""
     to_wire, read = reader(kind), logical(kind)
-    if type(value) is Int64:
-        value = int(value)
-    held = value if to_wire is None else to_wire(value)
-    return held if read is None else read(held)
+
+    def value_of(value: Any) -> Any:
+        held = int(value) if type(value) is Int64 else value
+        if to_wire is not None:
+            held = to_wire(held)
+        return held if read is None else read(held)
+
+    return value_of

@@ -245,3 +245,10 @@ def test_a_commit_that_may_have_happened_is_never_said_not_to_have(
         short.insert(Box(id="a"))
     assert "secret" not in repr(caught.value.__cause__)
     assert len(server.asked("commitTransaction")) < 20  # not as fast as the server says no
+
+
+def test_the_isolation_is_told_where_there_are_transactions(db: BaseStorageAdapter) -> None:
+    assert db.info()["isolation"] == "snapshot"
+    hello = {"logicalSessionTimeoutMinutes": None}
+    with Scripted("alone", hello=hello) as server, connect(server.url) as single:
+        assert "isolation" not in single.info()
