@@ -29,6 +29,7 @@ _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
     "23": (StorageError, "a constraint that is not docmap's refused the write"),
     "25006": (StorageError, "the server takes no writes: connect to the primary"),
     "25P02": (StorageError, "an error has undone the transaction: leave its block"),
+    "25P04": (Unavailable, "the transaction took longer than the server allows, which undid it"),
     "25P03": (Unavailable, "the transaction stood idle for too long, and the server undid it"),
     "26000": (
         TransactionConflict,
@@ -41,7 +42,11 @@ _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
     ),
     "3F000": (StorageError, "there is no such schema: create it, or name another"),
     "40": (TransactionConflict, "others wrote at the same time; run the transaction again"),
-    "42501": (StorageError, "this user may not do that: grant it the right, or connect as another"),
+    "42501": (
+        StorageError,
+        "this user may not do that: grant it the right that the cause names, or connect as another",
+    ),
+    "42703": (StorageError, "a table of docmap's has been changed: it lacks a column"),
     "42P01": (
         TransactionConflict,
         "a table that the transaction works on was removed by others; run it again",
@@ -117,4 +122,6 @@ def translated(error: psycopg.Error, where: str, *, sent_write: bool = False) ->
         if found is not None:
             kind, text = found
             return kind(f"{where}: {text} (SQLSTATE {state})", engine=ENGINE)
-    return StorageError(f"{where} refused it (SQLSTATE {state})", engine=ENGINE)
+    return StorageError(
+        f"{where} refused it, for the reason that the cause names (SQLSTATE {state})", engine=ENGINE
+    )

@@ -15,6 +15,7 @@ from docmap.errors import InvalidConfig, StorageError
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
 from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_errors import translated
 from docmap_backends._postgresql_foreign import read_places
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
@@ -69,6 +70,8 @@ class PostgreSQLStorage(PostgreSQLWatching):
             raise self._wrong("connect_timeout", "a number of seconds above 0")
         self._kept_changes = check_kept(self._options.get("kept_changes", KEPT), "postgresql")
         self._places = read_places(self._options.get("tables", ""))
+        if not 0 < len(self._options.get("schema", "public").encode()) < 64:
+            raise self._wrong("schema", "a name of 1 to 63 bytes")
         self._pool_size = self._options.get("pool_size", 20)
         if self._pool_size < 1:
             raise self._wrong("pool_size", "a number of connections, at least 1")
@@ -109,6 +112,9 @@ class PostgreSQLStorage(PostgreSQLWatching):
         link = connect(self._server, end, asynchronous=self.is_async)
         try:
             self._set_up(link, end)
+        except psycopg.Error as error:
+            link.close()
+            raise translated(error, self._server.where) from error
         except BaseException:
             link.close()
             raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
+from docmap.storage.url import URL
 from docmap_backends.postgresql import PostgreSQLStorage
 from tests.servers import postgresql
 
@@ -43,3 +45,19 @@ def db(opened: Opened) -> Iterator[PostgreSQLStorage]:
     yield storage
     storage.reconnect()
     storage.clear()
+    log = "docmap_watched, docmap_changes, docmap_log"  # clear() leaves what is watched so
+    storage._connections.script([f"DROP TABLE IF EXISTS {log} CASCADE"])
+
+
+@contextmanager
+def role(db: PostgreSQLStorage, url: str, options: str = "LOGIN") -> Iterator[tuple[str, str]]:
+    """A user without any rights, with the URL that names it."""
+    name, run = f"docmap_{secrets.token_hex(4)}", db._connections.written
+    run(f"CREATE ROLE {name} {options} PASSWORD 'x'")
+    parsed = URL.parse(url)
+    where = ",".join(f"{host.name}:{host.port}" for host in parsed.hosts)
+    try:
+        yield name, f"postgresql://{name}:x@{where}/{parsed.path}"
+    finally:
+        run(f"DROP OWNED BY {name}")
+        run(f"DROP ROLE {name}")

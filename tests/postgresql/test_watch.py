@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
 from docmap import Document, StorageError
-from docmap.storage.url import URL
 from docmap_backends.postgresql import PostgreSQLStorage
-from tests.postgresql.conftest import Opened
+from tests.postgresql.conftest import Opened, role
 
 pytestmark = pytest.mark.engine("postgresql")
 
@@ -144,20 +141,6 @@ def test_who_writes_needs_no_rights_on_the_log(
             Order(id="c").save(other)
             assert [change.key for change in changes] == ["c"]
     assert told == [("insert", "b"), ("delete", "a")]
-
-
-@contextmanager
-def role(db: PostgreSQLStorage, url: str) -> Iterator[tuple[str, str]]:
-    """A user without any rights, with the URL that names it."""
-    name, run = f"docmap_{secrets.token_hex(4)}", db._connections.written
-    run(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
-    parsed = URL.parse(url)
-    where = ",".join(f"{host.name}:{host.port}" for host in parsed.hosts)
-    try:
-        yield name, f"postgresql://{name}:x@{where}/{parsed.path}"
-    finally:
-        run(f"DROP OWNED BY {name}")
-        run(f"DROP ROLE {name}")
 
 
 def test_an_emptied_table_is_told_of(db: PostgreSQLStorage) -> None:
