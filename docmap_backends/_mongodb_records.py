@@ -9,7 +9,7 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
 from docmap_backends._mongodb_client import Client
-from docmap_backends._mongodb_consistency import read_options
+from docmap_backends._mongodb_consistency import call_options
 from docmap_backends._mongodb_errors import Writes
 from docmap_backends._mongodb_names import ID, collection_name
 from docmap_backends._mongodb_streams import Search, Source, stream
@@ -22,15 +22,15 @@ class MongoReading(BaseStorageAdapter):
     _client: Client
 
     def _collection(self, schema: Schema) -> Any:
-        """The driver's collection, for reads as new as the options of the call say."""
-        name, concern, preference = collection_name(schema.collection), None, None
-        asked = self.consistency is not None or self.read_preference is not None
-        if asked and self._session is None:  # a transaction reads what it began with
-            concern, preference = read_options(
-                self.consistency, self.read_preference, self._client.clock
-            )
+        """The driver's collection, for reads as new and writes as safe as the call's options say.
+
+        A transaction says that of itself, once for all that is done in it.
+        """
+        alone = self._session is None
         return self._client.database.get_collection(
-            name, codec_options=OPTIONS, read_concern=concern, read_preference=preference
+            collection_name(schema.collection),
+            codec_options=OPTIONS,
+            **(call_options(self, self._client.clock) if alone else {}),
         )
 
     def _run(self, call: Callable[[], Any], *, writes: Writes = "") -> Any:

@@ -47,7 +47,7 @@ class MongoTransactions(MongoCopying):
             self._run(
                 lambda: session.start_transaction(
                     read_concern=ReadConcern("snapshot"),
-                    write_concern=WriteConcern("majority"),
+                    write_concern=WriteConcern(self.write_concern or "majority"),
                     read_preference=ReadPreference.PRIMARY,
                 )
             )

@@ -12,7 +12,13 @@ from docmap.aio.runners import finished, runner_of
 from docmap.aio.transactions import AsyncTransaction, retrying
 from docmap.aio.watching import AsyncWatch
 from docmap.storage.bulk import BATCH
-from docmap.storage.call_options import KEEP, Consistency, ReadPreference
+from docmap.storage.call_options import (
+    KEEP,
+    Consistency,
+    ReadConcern,
+    ReadPreference,
+    WriteConcern,
+)
 
 if TYPE_CHECKING:
     from docmap.query.conditions import Condition
@@ -80,13 +86,15 @@ class AsyncStorage(Hooking):
         """What a person may want to know: engine, URL without secrets, version, size."""
         return await self._run(self._core.info)
 
-    def options(
+    def options(  # noqa: PLR0913 - each is an option of a call
         self,
         *,
         allow_scan: bool = KEEP,
         timeout: float | None = KEEP,
         consistency: Consistency | None = KEEP,
         read_preference: ReadPreference | None = KEEP,
+        read_concern: ReadConcern | None = KEEP,
+        write_concern: WriteConcern | None = KEEP,
     ) -> Self:
         """This storage with other options for what is asked of it; both share the connection."""
         view = self._core.options(
@@ -94,6 +102,8 @@ class AsyncStorage(Hooking):
             timeout=timeout,
             consistency=consistency,
             read_preference=read_preference,
+            read_concern=read_concern,
+            write_concern=write_concern,
         )
         return type(self)(view, self._runner)
 
