@@ -125,6 +125,13 @@ def create_triggers(connections: Connections, table: Table) -> None:
     Raises StorageError for a table that is spread over servers.
     """
     check_whole(table.collection, table.spread)
+    if table.lacks_keys:
+        raise StorageError(
+            f"the documents of {table.collection} lack their keys, and so would its changes: watch "
+            "a collection whose documents have them",
+            engine=ENGINE,
+            collection=table.collection,
+        )
     function = _create_functions(connections, table)
     named = literal(table.collection)
     columns = literal(f"coalesce({table.rev}, 0), {table.doc}")

@@ -119,7 +119,7 @@ def _of_scalars(
 
 def _entry(table: Table, term: IndexTerm, row: str = "") -> str:
     """The indexed value of a row."""
-    return sortable(term.type.kind, *expressions(term.path, Source(row + table.doc)))
+    return sortable(term.type.kind, *expressions(term.path, Source(table.doc_of(row))))
 
 
 # -- lists
@@ -152,8 +152,9 @@ def _unique_elements(table: Table, index: BoundIndex) -> Iterator[str]:
         f'key text COLLATE "C" NOT NULL, PRIMARY KEY({", ".join(columns)}))'
     )
     yield f"CREATE INDEX IF NOT EXISTS {side}_key ON {side}(key)"
+    key = table.key if table.kind == "text" else f"{table.key}::text"
     body = (
-        f"BEGIN IF TG_OP <> 'INSERT' THEN DELETE FROM {side} WHERE key = OLD.{table.key}; END IF; "
+        f"BEGIN IF TG_OP <> 'INSERT' THEN DELETE FROM {side} WHERE key = OLD.{key}; END IF; "
         f"IF TG_OP <> 'DELETE' THEN INSERT INTO {side} {_elements(table, index, 'NEW.', '')}; "
         "END IF; RETURN NULL; END"
     )
@@ -164,7 +165,7 @@ def _unique_elements(table: Table, index: BoundIndex) -> Iterator[str]:
     yield f"DROP TRIGGER IF EXISTS {index.name}_keep ON {table.name}"
     yield (
         f"CREATE TRIGGER {index.name}_keep AFTER INSERT OR DELETE OR UPDATE "
-        f"OF {table.key}, {table.doc} ON {table.name} "
+        f"OF {table.key}, {table.column} ON {table.name} "
         f"FOR EACH ROW EXECUTE FUNCTION {index.name}_keep()"
     )
     yield f"INSERT INTO {side} {_elements(table, index, 't.', f'{table.name} t, ')}"
@@ -188,7 +189,7 @@ def _elements(table: Table, index: BoundIndex, row: str, origin: str) -> str:
     each = ""
     for term in index.terms:
         if term.elements:
-            each = list_elements(expressions(term.path, Source(row + table.doc))[0])
+            each = list_elements(expressions(term.path, Source(table.doc_of(row)))[0])
             kind = term.type.kind
             values.append(sortable(kind, *expressions(Path(), element_source(1))))
         else:

@@ -36,6 +36,8 @@ class PostgreSQLRecords(BaseStorageAdapter):
         if found is None:
             with in_time(self):
                 found = self._catalogue.current(schema.collection)
+        if found is not None and found.place is not None:
+            found.place.check(schema)
         return found
 
     def _reading(self, schema: Schema, read: Callable[[Table], T], nothing: T) -> T:

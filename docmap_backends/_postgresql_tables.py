@@ -93,18 +93,41 @@ class Table:
 
     @cached_property
     def doc(self) -> str:
-        """The column of the documents, quoted."""
+        """The documents, with their keys, as they are read."""
+        return self.doc_of("")
+
+    def doc_of(self, row: str) -> str:
+        """The same of a row, whose name stands before its columns."""
+        return f"{row}doc" if self.place is None else self.place.document(row)
+
+    @cached_property
+    def column(self) -> str:
+        """The column of the documents, quoted, as statements name it that write."""
         return "doc" if self.place is None else quoted(self.place.doc)
+
+    def kept(self, document: str) -> str:
+        """What is stored of a document, as an expression."""
+        return document if self.place is None else self.place.kept(document)
+
+    @property
+    def lacks_keys(self) -> bool:
+        """The documents lack their keys, which stand in the column alone."""
+        return self.place is not None and bool(self.place.field)
 
     @cached_property
     def columns(self) -> str:
         """Key, revision and document, as a statement names them that writes, and the shard."""
-        return f"{self.key}, {self.rev}, {self.doc}{self._and_shard}"
+        return f"{self.key}, {self.rev}, {self.column}{self._and_shard}"
 
     @cached_property
     def marks(self) -> str:
         """The place of a value for each of the columns."""
-        return "%s, %s, %s, %s" if self.has_shard else "%s, %s, %s"
+        return f"%s, %s, {self.mark}{', %s' if self.has_shard else ''}"
+
+    @cached_property
+    def mark(self) -> str:
+        """The place of a document."""
+        return self.kept("%s::jsonb") if self.lacks_keys else "%s"
 
     @cached_property
     def unique(self) -> str:

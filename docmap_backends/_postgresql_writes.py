@@ -14,6 +14,7 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.schema.sharding import is_made
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, not_unique, stale, taken
+from docmap_backends._postgresql_blocks import copy_blocks
 from docmap_backends._postgresql_counting import PostgreSQLCounting, counted
 from docmap_backends._postgresql_json import storable
 from docmap_backends._postgresql_spreading import SHARD
@@ -25,7 +26,6 @@ T = TypeVar("T")
 
 _ROWS: Final = 100  # in one statement
 _TRIES: Final = 5
-_BLOCK: Final = 200_000  # bytes of COPY's data that are sent at once
 
 
 class PostgreSQLWriting(PostgreSQLCounting):
@@ -85,21 +85,21 @@ class PostgreSQLWriting(PostgreSQLCounting):
         """Store a document in one statement; None if that found something else than it expects."""
         if write.expected == NEW:
             return self._insert(table, schema, write, (key, data), " ON CONFLICT DO NOTHING")
-        known = only_known(schema, f"{table.name}.{table.doc}")
+        known = only_known(schema, table.doc_of(f"{table.name}."))
         if known is None:
             return None
         guard = f" AND {known}" if known else ""
         if write.expected != ANY:
             done = self._connections.changed(
-                f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = {table.rev} + 1 "
-                f"WHERE {table.row} AND {table.rev} = %s{guard}",
+                f"UPDATE {table.name} SET {table.column} = {table.mark}, "
+                f"{table.rev} = {table.rev} + 1 WHERE {table.row} AND {table.rev} = %s{guard}",
                 (data, key, *table.shard_of(data), write.expected),
             )
             return write.expected + 1 if done else None
         text, more = self._counted(table, schema, write.key)
         rows = self._connections.written(
             f"{text}INSERT INTO {table.name}({table.columns}) VALUES({table.marks}) "
-            f"ON CONFLICT ({table.unique}) DO UPDATE SET {table.doc} = excluded.{table.doc}, "
+            f"ON CONFLICT ({table.unique}) DO UPDATE SET {table.column} = excluded.{table.column}, "
             f"{table.rev} = {table.name}.{table.rev} + 1"
             f"{' WHERE ' + known if known else ''} RETURNING {table.rev}",
             (*more, key, self._revisions.getrandbits(48), data, *table.shard_of(data)),
@@ -153,7 +153,7 @@ class PostgreSQLWriting(PostgreSQLCounting):
         revision = self.checked_revision(schema, write, stored)
         data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
         done = self._connections.changed(
-            f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = %s "
+            f"UPDATE {table.name} SET {table.column} = {table.mark}, {table.rev} = %s "
             f"WHERE {table.row} AND {table.rev} = %s",
             (storable(data), revision, key, *table.shard_of(data), revision - 1),
         )
@@ -254,10 +254,11 @@ class PostgreSQLWriting(PostgreSQLCounting):
         count, more = counted(schema, [write.key for write in writes], None)
 
         def store(table: Table) -> None:
-            if table.has_shard and self._are_taken(table, schema, [key for key, _, _ in rows]):
+            alone = table.has_shard and self._are_taken(table, schema, [key for key, _, _ in rows])
+            if alone or table.lacks_keys:  # COPY takes no expression: one by one
                 raise taken(schema)
             copy = f"COPY {table.name}({table.columns}) FROM STDIN"
-            blocks = _blocks(table, schema, rows)
+            blocks = copy_blocks(table, schema, rows)
             if not count and not self._connections.in_transaction:
                 self._connections.copy_in(copy, blocks)
                 return
@@ -302,7 +303,8 @@ class PostgreSQLWriting(PostgreSQLCounting):
         more, same = (",%s::text", f" AND t.{SHARD} = n.{SHARD}") if table.has_shard else ("", "")
         rows = ",".join([f"(%s::{table.kind},%s::bigint,%s::jsonb{more})"] * len(writes))
         found = self._connections.written(
-            f"UPDATE {table.name} t SET {table.doc} = n.doc, {table.rev} = t.{table.rev} + 1 "
+            f"UPDATE {table.name} t SET {table.column} = {table.kept('n.doc')}, "
+            f"{table.rev} = t.{table.rev} + 1 "
             f"FROM (VALUES {rows}) n(key, rev, doc{f', {SHARD}' if more else ''}) "
             f"WHERE t.{table.key} = n.key{same} AND t.{table.rev} = n.rev RETURNING t.{table.key}",
             values,
@@ -360,30 +362,4 @@ _NAME: Final = 19  # characters of an index's name: what an engine puts behind i
 
 def replacing(table: Table) -> str:
     """What an insert sets where the key is there already."""
-    return ", ".join(f"{one} = excluded.{one}" for one in (table.rev, table.doc))
-
-
-def _blocks(
-    table: Table, schema: Schema, rows: Iterable[tuple[Any, bytes, int]]
-) -> Iterator[bytes]:
-    """Keys, documents and revisions in COPY's text format."""
-    lines: list[bytes] = []
-    size = 0
-    for key, data, revision in rows:
-        text = table.key_text(schema, key) or b"\\N"
-        if not text.isalnum():
-            text = _escaped(text)
-        doc = storable(data).replace(b"\\", b"\\\\")
-        shard = b"".join(b"\t" + _escaped(one) for one in table.shard_of(data))
-        lines.append(b"%b\t%d\t%b%b\n" % (text, revision, doc, shard))
-        size += len(doc)
-        if size > _BLOCK:
-            yield b"".join(lines)
-            lines, size = [], 0
-    if lines:
-        yield b"".join(lines)
-
-
-def _escaped(text: bytes) -> bytes:
-    text = text.replace(b"\\", b"\\\\").replace(b"\t", b"\\t")
-    return text.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return ", ".join(f"{one} = excluded.{one}" for one in (table.rev, table.column))

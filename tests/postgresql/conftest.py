@@ -44,6 +44,8 @@ def db(opened: Opened) -> Iterator[PostgreSQLStorage]:
     storage.clear()
     yield storage
     storage.reconnect()
+    for name in storage.collections():
+        storage.unwatch(name)
     storage.clear()
     log = "docmap_watched, docmap_changes, docmap_log"  # clear() leaves what is watched so
     storage._connections.script([f"DROP TABLE IF EXISTS {log} CASCADE"])
