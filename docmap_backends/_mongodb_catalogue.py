@@ -2,14 +2,15 @@
 
 One document a collection, under its name: `keys` are the storage names of the key in the classes
 that have written it, `shapes` the types that they declare, `own` is true if docmap made the
-collection, `indexes` what its indexes are over, `last_key` the last int key that was given. Without
-such a document docmap has not written the collection yet.
+collection, `indexes` what its indexes are over, `last_key` the last int key that was given,
+`expires` what its TTL index is over and after how many seconds. Without such a document docmap has
+not written the collection yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -27,8 +28,16 @@ _SHAPES: Final = "shapes"
 _OWN: Final = "own"
 _INDEXES: Final = "indexes"
 _LAST: Final = "last_key"
+_EXPIRES: Final = "expires"
 Run = Callable[..., Any]
 """How a storage runs a call of the driver, within the deadline of its operation."""
+
+
+class Expires(NamedTuple):
+    """A TTL index: the field that holds a moment, and how many seconds after it."""
+
+    field: str
+    seconds: int
 
 
 class _Client(Protocol):
@@ -45,6 +54,8 @@ class Catalogue:
         self._turn = Lock()
         self._counted: dict[str, int] = {}
         """What the counters have reached at least."""
+        self._expires: dict[str, Expires | None] = {}
+        """The TTL indexes, as noted when the collections were last looked up."""
         self.known = Known()
 
     @property
@@ -54,6 +65,7 @@ class Catalogue:
     def forget(self) -> None:
         """Nothing is known any more: collections were removed."""
         self._counted.clear()
+        self._expires.clear()
         self.known.forget()
 
     # -- collections
@@ -68,6 +80,8 @@ class Catalogue:
         """Read who writes the collection; the storage names of its key."""
         found = self._found(run, collection)
         self.known.learn(collection, found.get(_SHAPES, ()), own=bool(found.get(_OWN)))
+        noted = found.get(_EXPIRES)
+        self._expires[collection] = Expires(*from_json(noted)) if noted else None
         return _texts(found.get(_KEYS))
 
     def note(self, run: Run, schema: Schema, *, made: bool) -> None:
@@ -90,6 +104,7 @@ class Catalogue:
         notes = self._notes
         run(lambda: notes.delete_one({ID: collection}), writes="one")
         self._counted.pop(collection, None)
+        self._expires.pop(collection, None)
 
     def _found(self, run: Run, collection: str) -> dict[str, Any]:
         notes = self._notes
@@ -120,6 +135,19 @@ class Catalogue:
                 found, map(from_json, found.values()), strict=True
             )
         }
+
+    # -- what has expired
+
+    def expires(self, collection: str) -> Expires | None:
+        """The TTL index that a collection has, as `look` found it; None if it has none."""
+        return self._expires.get(collection)
+
+    def note_expires(self, run: Run, collection: str, found: Expires | None) -> None:
+        """Note the TTL index that a collection has from now on."""
+        notes, told = self._notes, to_json(found).decode() if found is not None else ""
+        change = {"$set": {_EXPIRES: told}}
+        run(lambda: notes.update_one({ID: collection}, change, upsert=True), writes="one")
+        self._expires[collection] = found
 
     # -- counters
 

@@ -27,7 +27,7 @@ from docmap_backends._mongodb_aggregates import MongoAggregates
 from docmap_backends._mongodb_converters import without_decimals
 from docmap_backends._mongodb_errors import scrubbed
 from docmap_backends._mongodb_judging import KEY
-from docmap_backends._mongodb_names import ID, MARKS
+from docmap_backends._mongodb_names import EXPIRY, ID, MARKS
 from docmap_backends._mongodb_places import NO_ARRAY, Filter
 from docmap_backends._mongodb_queries import field_name
 from docmap_backends._mongodb_streams import Search
@@ -58,7 +58,7 @@ class MongoIndexes(MongoAggregates):
     def _index_keys(self, schema: Schema) -> dict[str, Mapping[str, Any]]:
         """The keys of the indexes that are there, by name."""
         found = self.listed_indexes(schema)
-        return {one["name"]: one["key"] for one in found if one["name"] != KEY}
+        return {one["name"]: one["key"] for one in found if one["name"] not in {KEY, EXPIRY}}
 
     def _make_index(self, schema: Schema, index: BoundIndex) -> None:
         collection = self._collection(schema)

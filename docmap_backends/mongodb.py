@@ -10,6 +10,7 @@ from docmap.query.lookups import LookupManager
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_client import Client
+from docmap_backends._mongodb_expiry import ensure_expiry
 from docmap_backends._mongodb_mocked import MockedStorage, mocked_client
 from docmap_backends._mongodb_names import logical_name
 from docmap_backends._mongodb_settings import (
@@ -122,3 +123,4 @@ class MongoDBStorage(MongoWatching):
                 made = self._create(schema)
                 self._catalogue.note(self._run, schema, made=made)
             self._ensure_indexes(schema)
+            ensure_expiry(self, schema)
