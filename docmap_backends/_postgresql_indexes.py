@@ -13,10 +13,13 @@ from dataclasses import replace
 
 import psycopg
 
+from docmap.errors import StorageError
 from docmap.query.paths import Path
 from docmap.schema.indexes import BoundIndex, IndexDefinition, IndexTerm
 from docmap.schema.schema import Schema
+from docmap.storage.deadlines import in_time
 from docmap.storage.writes import cannot_be_unique
+from docmap_backends._postgresql_building import INVALID, build, can_build
 from docmap_backends._postgresql_places import (
     SORTABLE,
     Source,
@@ -30,6 +33,7 @@ from docmap_backends._postgresql_places import (
 from docmap_backends._postgresql_spreading import check_indexes
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_updates import PostgreSQLUpdating
+from docmap_backends._sql import quoted
 
 
 class PostgreSQLIndexing(PostgreSQLUpdating):
@@ -41,6 +45,9 @@ class PostgreSQLIndexing(PostgreSQLUpdating):
             check_indexes(schema, (index,), table.spread)
         try:
             with self._connections.transaction():
+                for (part,) in self._connections.rows(INVALID, (table.name, index.name)):
+                    unfinished = quoted((part or b"").decode())
+                    self._connections.written(f"DROP INDEX IF EXISTS {unfinished}")
                 for statement in index_statements(table, index):
                     self._connections.written(statement)
         except psycopg.IntegrityError as error:
@@ -51,12 +58,41 @@ class PostgreSQLIndexing(PostgreSQLUpdating):
         self._catalogue.remember(schema.collection, index.definition)
 
     def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
-        self._ensure(replace(schema, indexes=(index,)))
+        table = self._table(schema)
+        beside = table is not None and table.adopted and not self._connections.in_transaction
+        if table is None or not beside or not self._built_beside(table, schema, index):
+            self._ensure(replace(schema, indexes=(index,)))
         table = self._table(schema)
         if table is not None:
             # Of an expression the server knows nothing until it has looked.
             self._connections.written(f"ANALYZE {table.name}")
         done(self._count(schema, None))
+
+    def _built_beside(self, table: Table, schema: Schema, index: BoundIndex) -> bool:
+        """Make an index while others write; False where that cannot be."""
+        if table.spread is not None or (index.unique and index.elements):
+            return False  # a table of elements and its trigger have to be made at one moment
+
+        def is_there() -> bool:
+            now = self._catalogue.current(schema.collection)
+            return now is None or index.name in now.indexes
+
+        with in_time(self):
+            statements = index_statements(table, index)
+            try:
+                build(self._connections, table.name, index.name, statements, is_there)
+            except psycopg.IntegrityError as error:
+                stored = (data for data, _ in self._scan(schema))
+                raise cannot_be_unique(schema, index, stored) from error
+            except StorageError as error:
+                if can_build(error):
+                    raise
+                return False
+            with self._connections.transaction("read committed"):
+                self._catalogue.lock()
+                self._catalogue.remember(schema.collection, index.definition)
+            self._catalogue.forget()
+        return True
 
     def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         table = self._catalogue.current(schema.collection)
