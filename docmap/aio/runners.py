@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from docmap.aio.workers import Pool, Worker, ended
+from docmap.errors import NotConnected, Unsupported
 from docmap.storage.bridge import bridged, bridged_for
 from docmap.storage.transactions import in_transaction, of_another_task
 
@@ -47,6 +48,9 @@ class Runner(Protocol):
     def transaction(self) -> Session:
         """Calls of a transaction, of which this task's others are part until it is closed."""
 
+    async def open(self) -> None:
+        """Called before the storage is connected or disconnected."""
+
     async def close(self) -> None:
         """Called when the storage was disconnected."""
 
@@ -71,13 +75,18 @@ class Bridge:
 
     def __init__(self, core: BaseStorageAdapter) -> None:
         self._core = core
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """What the function returns."""
+        """What the function returns. Raises NotConnected in another event loop."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise _elsewhere(self._core)
         return await bridged(function, *args, **kwargs)
 
     def session(self) -> Session:
         """Calls in the name of this task if it has a transaction, else of whichever makes them."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise _elsewhere(self._core)
         return _Stream(self._core)
 
     def apart(self) -> Session:
@@ -88,8 +97,32 @@ class Bridge:
         """As `session`: the core knows of the task's transactions."""
         return _Caller()
 
+    async def open(self) -> None:
+        """From now on it belongs to this event loop."""
+        self._loop = _loop()
+
     async def close(self) -> None:
-        """Nothing is held."""
+        """It may be opened in any event loop."""
+        self._loop = None
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs. Raises Unsupported in what is awaited otherwise."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise Unsupported(
+            "docmap.aio needs an event loop of asyncio (or uvloop), and none runs here: trio is "
+            "not supported; run it by asyncio.run(...)"
+        ) from None
+
+
+def _elsewhere(core: BaseStorageAdapter) -> NotConnected:
+    return NotConnected(
+        f"{core.scheme}: this storage was connected in another event loop: connect one in each, as "
+        "docmap.aio.storage() does, or call reconnect() here",
+        engine=core.scheme,
+    )
 
 
 class _Any:
@@ -206,6 +239,11 @@ class Threads:
     def give(self, worker: Worker) -> None:
         """Take a worker back."""
         self._pool.give(worker)
+
+    async def open(self) -> None:
+        """Who waits for a thread waits in this event loop."""
+        _loop()
+        self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def close(self) -> None:
         """End the threads."""

@@ -45,6 +45,8 @@ class AsyncStorage(Hooking):
     async def connect(self) -> None:
         """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
         was_open = self.is_open
+        if not was_open:
+            await self._runner.open()
         try:
             await self._run(self._core.connect)
         except BaseException:
@@ -54,6 +56,7 @@ class AsyncStorage(Hooking):
 
     async def disconnect(self) -> None:
         """Close the storage; nothing happens if it is closed."""
+        await self._runner.open()  # also if it was connected in an event loop that has ended
         await self._run(self._core.disconnect)
         await self._runner.close()
 
