@@ -44,7 +44,7 @@ class _Attempt:
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("docmap_mongodb_attempt", default=None)
-_CLOSING: Final = 1.0  # seconds to tell the server of a cursor that it would close by itself
+_CLOSING: Final = 1.0  # seconds to tell the server of what it would end by itself
 _HANDSHAKE: Final = frozenset({"hello", "isMaster", "ismaster", "ping", "endSessions"})
 
 
@@ -238,7 +238,8 @@ class Client:
         """Close all connections. In a forked child they are the parent's, and left alone."""
         self._closed = True
         if self._process == os.getpid():
-            with suppress(*DRIVER_ERRORS, StorageError):
+            # The driver tells a server of its sessions, and would wait for a silent one.
+            with suppress(*DRIVER_ERRORS, StorageError), pymongo.timeout(_CLOSING):
                 wait(self.native.close())
 
     def __repr__(self) -> str:

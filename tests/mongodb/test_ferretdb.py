@@ -99,11 +99,16 @@ def test_decimals_are_kept_or_refused(db: BaseStorageAdapter) -> None:
 def test_a_name_with_a_quotation_mark_is_refused_and_nothing_else_suffers(
     db: BaseStorageAdapter,
 ) -> None:
-    """SQLite is told of the names in JSON that FerretDB 1 puts together by itself.
-
-    The conformance suite stores such names throughout, which is why it has no profile here.
-    """
+    """SQLite is told of the names in JSON that FerretDB 1 puts together by itself."""
     with pytest.raises(StorageError):
         db.insert_many("odd", [{"id": "a", 'the "name"': 1}])
     db.insert_many("odd", [{"id": "b", "the 'name'": 1, "a.b": 2, "$c": 3}])
+    assert [row["id"] for row in db.find("odd")] == ["b"]
+
+
+def test_a_list_in_a_list_is_refused_and_nothing_else_suffers(db: BaseStorageAdapter) -> None:
+    """The conformance suite is run on it without such lists."""
+    with pytest.raises(StorageError):
+        db.insert_many("odd", [{"id": "a", "grid": [[1]]}])
+    db.insert_many("odd", [{"id": "b", "grid": [{"row": [1]}]}])
     assert [row["id"] for row in db.find("odd")] == ["b"]
