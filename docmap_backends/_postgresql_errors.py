@@ -6,6 +6,8 @@ none may have.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Final
 
 import psycopg
@@ -68,6 +70,24 @@ _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
 }
 # The server answered that it gives up, or goes away: whether it had done it does not follow.
 _VAGUE: Final = frozenset({"57P01", "57P02", "57P05", "08006", "08007", "40003"})
+
+
+def without_values(error: psycopg.Error) -> psycopg.Error:
+    """What the server said, but for the values in it: a traceback shows the cause, in a log too.
+
+    Its details and the lines of its context hold them, and what it says of data that it cannot
+    read. While debugging everything stays.
+    """
+    if os.environ.get("DOCMAP_DEBUG") == "1":
+        return error
+    told, hint = error.diag.message_primary or "", error.diag.message_hint
+    if (error.sqlstate or "").startswith("22"):
+        told = _QUOTED.sub('"?"', told)
+    error.args = (f"{told}\nHINT:  {hint}" if hint else told,)
+    return error
+
+
+_QUOTED: Final = re.compile(r'".*"', re.DOTALL)
 
 
 def is_lost(error: psycopg.Error) -> bool:

@@ -22,6 +22,7 @@ from psycopg import errors as pg
 from psycopg import generators, pq
 
 from docmap.storage.bridge import wait
+from docmap_backends._postgresql_errors import without_values
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -261,13 +262,15 @@ class Link:
             self.close()
         elif error.sqlstate is None or self.pgconn.status != pq.ConnStatus.OK:
             self.close()
+        else:
+            without_values(error)
 
     def _expect(self, result: PGresult, status: int) -> None:
         if result.status != status:
             raise self._failure(result)
 
     def _failure(self, result: PGresult) -> psycopg.Error:
-        return pg.error_from_result(result)
+        return without_values(pg.error_from_result(result))
 
     # -- its state
 

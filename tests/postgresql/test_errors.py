@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
+import traceback
+from collections.abc import Callable
+from typing import Annotated
 
 import psycopg
 import pytest
 from psycopg import errors as pg
+from pydantic import Field
 
 from docmap import (
+    DocmapError,
     Document,
     ForeignStore,
+    Index,
+    Indexed,
     InvalidConfig,
     OutcomeUnknown,
     StorageError,
@@ -22,6 +29,7 @@ from docmap.storage.url import URL
 from docmap_backends._postgresql_errors import translated
 from docmap_backends.postgresql import PostgreSQLStorage
 from tests.postgresql.conftest import Opened
+from tests.postgresql.lacking import Lacking
 
 pytestmark = pytest.mark.engine("postgresql")
 KINDS = [one for one in vars(pg).values() if isinstance(one, type) and issubclass(one, pg.Error)]
@@ -144,6 +152,54 @@ def test_a_deadlock_is_a_conflict(db: PostgreSQLStorage, opened: Opened) -> None
     for thread in threads:
         thread.join(30)
     assert sorted(ended) == ["conflict", "done"]
+
+
+SECRET = "hunter2"  # noqa: S105 - what may not be shown
+LEAKS: dict[str, Callable[[PostgreSQLStorage], object]] = {
+    "a key": lambda db: db.insert_many([Secret(id="b", code="x"), Secret(id=SECRET)]),
+    "a unique value": lambda db: Secret(id="b", code=SECRET).save(db),
+    "many unique values": lambda db: db.insert_many([Secret(code="a"), Secret(code=SECRET)]),
+    "a replaced unique value": lambda db: db.upsert(Secret(id="c", code=SECRET)),
+    "an element": lambda db: Secret(id="b", tags=[SECRET]).save(db),
+    "a new index": lambda db: db.ensure_indexes(Unique),
+    "data that are none": lambda db: db._connections.copy_in(
+        "COPY secrets(key, rev, doc) FROM STDIN", [f"b\t{SECRET}\t{{}}\n".encode()]
+    ),
+    "a number that is none": lambda db: db._rows("SELECT %s::text::int", (SECRET,)),
+}
+
+
+class Secret(Document, collection="secrets", indexes=[Index("code", unique=True), "name"]):
+    code: str | None = None
+    name: str = ""
+    tags: Annotated[list[str], Indexed(unique=True)] = Field(default_factory=list)
+
+
+class Unique(Document, collection="secrets", indexes=[Index("name", unique=True)]):
+    name: str = ""
+
+
+@pytest.mark.parametrize("what", LEAKS)
+def test_no_traceback_holds_a_value(db: PostgreSQLStorage, what: str) -> None:
+    db.insert_many([Secret(id=SECRET, code=SECRET, name=SECRET, tags=[SECRET])])
+    Secret(id="twin", name=SECRET).save(db)
+    with pytest.raises(DocmapError) as caught:
+        LEAKS[what](db)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert db.find(Secret).count() == 2 + (what in {"a key", "many unique values"})
+
+
+def test_a_server_without_such_transactions_names_the_option(server_url: str) -> None:
+    relay = Lacking(server_url, {"BEGIN ISOLATION LEVEL SERIALIZABLE": "0A000"})
+    try:
+        with PostgreSQLStorage(relay.url) as db:
+            with pytest.raises(StorageError, match="isolation=repeatable read"), db.transaction():
+                pass
+            assert db.find(Order).count() == 0
+        with PostgreSQLStorage(relay.url, isolation="repeatable read") as db, db.transaction():
+            assert db.find(Order).count() == 0
+    finally:
+        relay.close()
 
 
 def test_a_catalogue_of_another_program_is_refused(db: PostgreSQLStorage, server_url: str) -> None:
