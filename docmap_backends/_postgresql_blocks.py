@@ -18,12 +18,14 @@ def copy_blocks(
     """Keys, documents and revisions in COPY's text format, in blocks to be sent."""
     lines: list[bytes] = []
     size = 0
+    spread, shard = table.has_shard, b""
     for key, data, revision in rows:
         text = table.key_text(schema, key) or b"\\N"
         if not text.isalnum():
             text = _escaped(text)
         doc = storable(data).replace(b"\\", b"\\\\")
-        shard = b"".join(b"\t" + _escaped(one) for one in table.shard_of(data))
+        if spread:
+            shard = b"".join(b"\t" + _escaped(one) for one in table.shard_of(data))
         lines.append(b"%b\t%d\t%b%b\n" % (text, revision, doc, shard))
         size += len(doc)
         if size > _BLOCK:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors as pg
 
 from docmap.errors import StorageError
+from docmap_backends._postgresql_copying_in import Copying
 from docmap_backends._postgresql_errors import ENGINE, is_lost, is_timeout
 from docmap_backends._postgresql_link import Link, encoded, numbered
 from docmap_backends._postgresql_transactions import FOREVER, PASSED, Transactions
@@ -81,6 +82,32 @@ class Connections(Transactions):
         """Send blocks of data, all of which are stored, or none."""
         held = list(blocks)
         self.on_link(lambda link, end: link.copy_in(statement.encode(), held, end), write=True)
+
+    def copying(self, statement: str) -> Copying:
+        """Begin to send blocks of data, on a connection that nothing else uses until the end."""
+        deadline = self.deadline()
+        for again in (True, False):
+            link = self._pool.take(deadline if deadline is not None else monotonic() + FOREVER)
+            try:
+                link.copy_begin(statement.encode(), deadline)
+                break
+            except PASSED:
+                self._pool.give(link)
+                raise
+            except psycopg.Error as error:
+                self._pool.give(link)
+                if not again or not is_lost(error) or is_timeout(error):
+                    self.fail(error)
+                self._pool.drop_idle()
+            except BaseException:
+                self._pool.give(link)
+                raise
+        return Copying(link, self._pool, self.deadline, self.fail)
+
+    @property
+    def size(self) -> int:
+        """How many connections there may be."""
+        return self._pool.size
 
     def on_link(
         self, work: Callable[[Link, float | None], Any], *, write: bool, apart: bool = False

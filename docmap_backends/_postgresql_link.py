@@ -224,19 +224,45 @@ class Link:
 
     def copy_in(self, statement: bytes, blocks: Iterable[bytes], deadline: Deadline) -> None:
         """Send blocks of COPY's text format."""
+        self.copy_begin(statement, deadline)
+        try:
+            for block in blocks:
+                self.copy_send(block, deadline)
+            self.copy_end(deadline)
+        except psycopg.Error:
+            raise
+        except BaseException:
+            self.close()  # in the middle of the data it cannot be used for anything else
+            raise
+
+    def copy_begin(self, statement: bytes, deadline: Deadline) -> None:
+        """Begin to send data; nothing else can be done until `copy_end`, but to close it."""
         pgconn = self.pgconn
         try:
             pgconn.send_query(statement)
             result = self._wait(generators.execute(pgconn), deadline)[-1]
             self._expect(result, pq.ExecStatus.COPY_IN)
-            for block in blocks:
-                self._wait(generators.copy_to(pgconn, block, flush=True), deadline)
-            self._wait(generators.copy_end(pgconn, None), deadline)
         except psycopg.Error as error:
             self._check(error)
             raise
         except BaseException:
-            self.close()  # in the middle of the data it cannot be used for anything else
+            self.close()
+            raise
+
+    def copy_send(self, block: bytes, deadline: Deadline) -> None:
+        """Send a block of data, which the server takes while the next is made."""
+        try:
+            self._wait(generators.copy_to(self.pgconn, block, flush=True), deadline)
+        except psycopg.Error as error:
+            self._check(error)
+            raise
+
+    def copy_end(self, deadline: Deadline) -> None:
+        """Say that this was all; what was sent is stored then."""
+        try:
+            self._wait(generators.copy_end(self.pgconn, None), deadline)
+        except psycopg.Error as error:
+            self._check(error)
             raise
 
     # -- waiting

@@ -13,7 +13,9 @@ from docmap.errors import DocmapError, DuplicateKey, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.schema.sharding import is_made
+from docmap.storage.batches import Ahead
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, not_unique, stale, taken
+from docmap_backends._postgresql_ahead import CopiedAhead, copy_statement
 from docmap_backends._postgresql_blocks import copy_blocks
 from docmap_backends._postgresql_counting import PostgreSQLCounting, counted
 from docmap_backends._postgresql_json import storable
@@ -26,6 +28,7 @@ T = TypeVar("T")
 
 _ROWS: Final = 100  # in one statement
 _TRIES: Final = 5
+_APART: Final = 2  # connections, of which one is busy while documents are sent ahead
 
 
 class PostgreSQLWriting(PostgreSQLCounting):
@@ -246,6 +249,21 @@ class PostgreSQLWriting(PostgreSQLCounting):
             return nullcontext()
         return self._connections.transaction("read committed")
 
+    def _insert_ahead(self, schema: Schema) -> Ahead | None:
+        connections = self._connections
+        if connections.in_transaction or connections.size < _APART:
+            return None
+        if schema.key_field.type.kind == "int" or schema.shard_key is not None:
+            return None  # more is done in the same transaction
+        table = self._table(schema)
+        if table is not None and (table.has_shard or table.place is not None):
+            return None
+
+        def begin(table: Table) -> CopiedAhead:
+            return CopiedAhead(self, schema, table, self._revisions)
+
+        return self._storing(schema, begin)
+
     def _insert_batch(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         """Insert documents as one. Raises DuplicateKey, and nothing is stored then."""
         random_bits = self._revisions.getrandbits
@@ -257,7 +275,7 @@ class PostgreSQLWriting(PostgreSQLCounting):
             alone = table.has_shard and self._are_taken(table, schema, [key for key, _, _ in rows])
             if alone or table.lacks_keys:  # COPY takes no expression: one by one
                 raise taken(schema)
-            copy = f"COPY {table.name}({table.columns}) FROM STDIN"
+            copy = copy_statement(table)
             blocks = copy_blocks(table, schema, rows)
             if not count and not self._connections.in_transaction:
                 self._connections.copy_in(copy, blocks)
