@@ -181,7 +181,8 @@ class Catalogue:
             return False
         notes, place = self._notes, {ID: name, _LAST: last}
         change = {"$set": {_LAST: last + count}}
-        result = run(lambda: notes.update_one(place, change), writes="one")
+        # Without `writes`: a key that nobody uses is lost if the answer is, and no document.
+        result = run(lambda: notes.update_one(place, change))
         return bool(result.matched_count)
 
     def count_to(self, run: Run, schema: Schema, key: int) -> None:
@@ -190,7 +191,7 @@ class Catalogue:
         if self._counted.get(name, -1) >= key:
             return
         change = {"$max": {_LAST: key}}
-        run(lambda: notes.update_one({ID: name}, change, upsert=True), writes="one")
+        run(lambda: notes.update_one({ID: name}, change, upsert=True))
         self._counted[name] = key
 
     def counted(self, run: Run, schema: Schema) -> int:

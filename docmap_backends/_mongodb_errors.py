@@ -43,7 +43,7 @@ Writes = Literal["", "one", "many"]
 DRIVER_ERRORS: Final = (PyMongoError, BSONError)
 
 # Codes by what they say; servers of the same protocol give the same codes.
-_NOT_PRIMARY: Final = frozenset({10107, 13435, 10058})
+_NOT_PRIMARY: Final = frozenset({10107, 13435, 13436, 10058})
 _INTERRUPTED: Final = frozenset({6, 7, 89, 91, 189, 9001, 11600, 11602})
 _CONFLICTS: Final = frozenset({24, 112, 225, 239, 246, 251})
 _DENIED: Final = frozenset({13, 18, 8000})

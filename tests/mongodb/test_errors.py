@@ -256,6 +256,21 @@ class Counted(Document, collection="counted"):
     id: int | None = None
 
 
+def test_a_key_that_was_counted_for_nothing_is_no_unknown_write(server: Scripted) -> None:
+    with connect(server.url) as db:
+        db.ensure_indexes(Counted)
+        server.always("update", lambda _: None)
+        with pytest.raises(Unavailable):
+            db.options(timeout=1.0).insert(Counted())
+        assert server.asked("insert") == []
+
+
+def test_a_member_that_recovers_did_nothing(server: Scripted, db: BaseStorageAdapter) -> None:
+    server.always("insert", failure(13436, "NotPrimaryOrSecondary"))
+    with pytest.raises(Unavailable):
+        db.options(timeout=0.5).insert(Box(id="a"))
+
+
 def test_a_document_that_was_written_is_never_said_not_to_be(server: Scripted) -> None:
     """Between the document and the counter of its key the server steps down."""
     with connect(server.url) as db:
