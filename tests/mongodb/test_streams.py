@@ -21,7 +21,11 @@ def moved(command: Command) -> dict[str, Any]:
     """A document that an index gave, and once more behind where it was moved to."""
     if command["find"] == "_docmap_collections":
         return dict(batch(command["find"]))
-    rows = [{"_id": "a", "n": 1}, {"_id": "b", "n": 2}, {"_id": "a", "n": "moved"}]
+    rows: list[dict[str, Any]] = [
+        {"_id": "a", "n": 1},
+        {"_id": "b", "n": 2},
+        {"_id": "a", "n": "moved"},
+    ]
     return dict(batch("boxes", *rows))
 
 
