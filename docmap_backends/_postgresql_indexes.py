@@ -190,7 +190,8 @@ def _unique_elements(table: Table, index: BoundIndex) -> Iterator[str]:
     yield f"CREATE INDEX IF NOT EXISTS {side}_key ON {side}(key)"
     key = table.key if table.kind == "text" else f"{table.key}::text"
     body = (
-        f"BEGIN IF TG_OP <> 'INSERT' THEN DELETE FROM {side} WHERE key = OLD.{key}; END IF; "
+        f"BEGIN IF TG_OP = 'TRUNCATE' THEN DELETE FROM {side}; RETURN NULL; END IF; "
+        f"IF TG_OP <> 'INSERT' THEN DELETE FROM {side} WHERE key = OLD.{key}; END IF; "
         f"IF TG_OP <> 'DELETE' THEN INSERT INTO {side} {_elements(table, index, 'NEW.', '')}; "
         "END IF; RETURN NULL; END"
     )
@@ -203,6 +204,11 @@ def _unique_elements(table: Table, index: BoundIndex) -> Iterator[str]:
         f"CREATE TRIGGER {index.name}_keep AFTER INSERT OR DELETE OR UPDATE "
         f"OF {table.key}, {table.column} ON {table.name} "
         f"FOR EACH ROW EXECUTE FUNCTION {index.name}_keep()"
+    )
+    yield f"DROP TRIGGER IF EXISTS {index.name}_keep_none ON {table.name}"
+    yield (
+        f"CREATE TRIGGER {index.name}_keep_none AFTER TRUNCATE ON {table.name} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {index.name}_keep()"
     )
     yield f"INSERT INTO {side} {_elements(table, index, 't.', f'{table.name} t, ')}"
 

@@ -127,6 +127,14 @@ def test_a_table_that_somebody_removed_by_hand_is_told_of(db: PostgreSQLStorage)
     assert db.find(Ticket).count() == 0
 
 
+def test_elements_of_an_emptied_table_are_free_again(db: PostgreSQLStorage) -> None:
+    Tagged(id="a", tags=["x"]).save(db)
+    db._connections.written("TRUNCATE tagged")
+    Tagged(id="b", tags=["x"]).save(db)
+    with pytest.raises(DuplicateKey):
+        Tagged(id="c", tags=["x"]).save(db)
+
+
 def test_no_collection_has_the_name_of_anothers_index(db: PostgreSQLStorage) -> None:
     names = ["orders", "orders_pkey", "key", "text", "orders_key", "x" * 48, "x" * 47 + "y"]
     for name in names:
@@ -137,6 +145,10 @@ def test_no_collection_has_the_name_of_anothers_index(db: PostgreSQLStorage) -> 
 
 class Ticket(Document, collection="tickets", indexes=[Index("code", unique=True), "tags"]):
     code: str
+    tags: list[str] = Field(default_factory=list)
+
+
+class Tagged(Document, collection="tagged", indexes=[Index("tags", unique=True)]):
     tags: list[str] = Field(default_factory=list)
 
 
