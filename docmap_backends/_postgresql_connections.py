@@ -157,8 +157,12 @@ class Connections(Transactions):
             except PASSED:
                 raise
             except psycopg.Error as error:
+                unprepared = isinstance(error, pg.InvalidSqlStatementName)
+                if unprepared:
+                    link.forget_prepared()
                 broken = is_lost(error) and not is_timeout(error)
-                if given or not first or not (broken or isinstance(error, _CONFLICTS)):
+                again = broken or unprepared or isinstance(error, _CONFLICTS)
+                if given or not first or not again:
                     self.fail(error)
                 first = False
                 if broken:

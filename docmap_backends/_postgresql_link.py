@@ -199,8 +199,14 @@ class Link:
         that is left early closes the connection.
         """
         pgconn, done = self.pgconn, False
+        name = self._names.get(statement)
+        if name is None:
+            name = self._prepare(statement, end())
         try:
-            pgconn.send_query_params(statement, parameters)
+            if name is None:
+                pgconn.send_query_params(statement, parameters)
+            else:
+                pgconn.send_query_prepared(name, parameters)
             if _CHUNKED:
                 pgconn.set_chunked_rows_mode(size)
             else:

@@ -38,8 +38,20 @@ def test_a_session_that_was_changed_for_another_is_not_noticed(
     for number in range(30):
         other.upsert(Order(id="a", number=number))
         assert other.get(Order, "a").number == number
+        assert [one.number for one in other.find(Order, number__gte=0)] == [number]
         other._connections.script(["DEALLOCATE ALL"])  # as on a new session
     assert prepared(other) == set()
+
+
+def test_statements_whose_rows_are_streamed_are_prepared_too(
+    db: PostgreSQLStorage, opened: Opened
+) -> None:
+    Order(id="a", number=1).save(db)
+    other = opened(pool_size=1)
+    for number in range(5):
+        assert len(list(other.find(Order, number__gte=number))) == (number < 2)
+    statements = other._rows("SELECT statement FROM pg_prepared_statements")
+    assert any(b"SELECT doc, rev" in (text or b"") for (text,) in statements)
 
 
 def test_a_transaction_in_another_session_is_run_again(
