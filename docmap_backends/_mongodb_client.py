@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import ConfigurationError, PyMongoError
 from pymongo.monitoring import CommandListener
 
-from docmap.errors import NotConnected, StorageError, Unavailable, Unsupported
+from docmap.errors import InvalidConfig, NotConnected, StorageError, Unavailable, Unsupported
 from docmap.storage.bridge import Local, wait
 from docmap.storage.url import URL
 from docmap_backends._mongodb_abilities import Abilities
@@ -26,7 +26,7 @@ from docmap_backends._mongodb_errors import (
     scrubbed,
     translated,
 )
-from docmap_backends._mongodb_settings import database_name, keywords, place, seeds
+from docmap_backends._mongodb_settings import SETTINGS, database_name, keywords, place, seeds
 
 
 class _Attempt:
@@ -247,6 +247,13 @@ class Client:
 
 
 def _refusal(error: Exception, place: str) -> Exception:
+    text = str(error).replace(" ", "").lower()  # which may hold a value: that is not told
+    named = [name for name in SETTINGS if name.lower() in text and len(name) > 1]
+    if named:
+        name = max(named, key=len)
+        return InvalidConfig(
+            f"mongodb: the driver refuses the option {name}", engine="mongodb", field=name
+        )
     made = translated(error if isinstance(error, PyMongoError) else ConfigurationError(), place)
     made.engine = "mongodb"
     return made

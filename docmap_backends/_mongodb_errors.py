@@ -164,7 +164,19 @@ def _unreachable(error: Exception, place: str, *, unsure: bool) -> StorageError:
         )
     if unsure:
         return _unknown(place)
-    return Unavailable(f"mongodb: {place} cannot be reached, and {_LATER}")
+    if "match selector" in text:
+        return Unavailable(
+            f"mongodb: {place} has no member now that may answer this, as a primary is elected or "
+            f"the read preference fits none; {_LATER}"
+        )
+    if "for replica set name" in text or "replica set named" in text:
+        return Unavailable(
+            f"mongodb: {place} shows no member of the replica set that the URL names: check "
+            f"replicaSet; {_LATER}"
+        )
+    return Unavailable(
+        f"mongodb: {place} cannot be reached: check host and port, and that it runs; {_LATER}"
+    )
 
 
 def _not_bson(error: BSONError, place: str) -> StorageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from time import monotonic
 from types import SimpleNamespace
@@ -9,12 +10,15 @@ from typing import Any
 
 import dns.resolver
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 
 from docmap import InvalidConfig, StorageError, Unavailable, connect
 from docmap.storage.url import URL
 from docmap_backends._mongodb_client import Client
+from docmap_backends._mongodb_errors import translated
 from docmap_backends._mongodb_settings import canonical, split
 from docmap_backends.mongodb import MongoDBStorage
+from tests.mongodb.scripted import Scripted
 
 RESOLVE = "pymongo.synchronous.srv_resolver._resolve"
 
@@ -101,6 +105,7 @@ def test_names_are_looked_up_within_the_deadline(monkeypatch: pytest.MonkeyPatch
         ("retryWrite=false", "did you mean 'retryWrites'"),
         ("replica_set=rs0", "did you mean 'replicaSet'"),
         ("tls=maybe", "tls"),
+        ("serverSelectionTimeoutMS=500&connectTimeoutMS=500&uuidRepresentation=standard", None),
     ],
 )
 def test_options_in_any_case_and_misspelt(options: str, told: str | None) -> None:
@@ -110,3 +115,43 @@ def test_options_in_any_case_and_misspelt(options: str, told: str | None) -> Non
     else:
         with pytest.raises(InvalidConfig, match=told):
             MongoDBStorage(URL.parse(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mongodb://127.0.0.1:1/shop?readPreference=secret", "the option readPreference"),
+        ("mongodb://127.0.0.1:1/shop?authMechanism=secret", "the option authMechanism"),
+        ("mongodb+srv://c.cluster.invalid:27017/shop", "has no port"),
+    ],
+)
+def test_what_the_driver_refuses_is_named(url: str, told: str) -> None:
+    with pytest.raises(InvalidConfig, match=told) as caught:
+        connect(url)
+    assert "secret" not in f"{caught.value}{caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1 cannot be reached: check host and port"),
+        ("[::1]:1", "[::1]:1 cannot be reached"),
+        ("%2Fnowhere%2Fmongodb.sock", "/nowhere/mongodb.sock cannot be reached"),
+    ],
+)
+def test_a_server_that_is_not_there_is_named(host: str, told: str) -> None:
+    with pytest.raises(Unavailable, match=re.escape(told)):
+        connect(f"mongodb://{host}/shop?connect_timeout=0.2")
+
+
+def test_another_replica_set_is_told() -> None:
+    with Scripted() as server, pytest.raises(Unavailable, match="check replicaSet"):
+        connect(f"{server.url}?replicaSet=other&connect_timeout=0.5")
+
+
+@pytest.mark.parametrize("selector", ["Primary()", "Secondary(tag_sets=None)"])
+def test_a_set_without_the_member_that_is_wanted_is_told(selector: str) -> None:
+    told = f'No replica set members match selector "{selector}", Timeout: 1s'
+    error = translated(ServerSelectionTimeoutError(told), "here:27017")
+    assert type(error) is Unavailable
+    assert "here:27017 has no member now that may answer this" in str(error)
