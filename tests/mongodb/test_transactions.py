@@ -147,7 +147,7 @@ def test_a_commit_of_which_nobody_hears_is_unknown(
     server.always("commitTransaction", lambda _: None)
     short = db.options(timeout=1.0)
     with pytest.raises(OutcomeUnknown, match="commit"), short.transaction():
-        short.insert(Box(id="a"))
+        db.insert(Box(id="a"))
 
 
 def test_a_commit_that_was_refused_is_no_mystery(server: Scripted, db: BaseStorageAdapter) -> None:
@@ -242,7 +242,7 @@ def test_a_commit_that_may_have_happened_is_never_said_not_to_have(
     server.always("commitTransaction", failure(code, "Late", "UnknownTransactionCommitResult"))
     short = db.options(timeout=1.0)
     with pytest.raises(OutcomeUnknown, match="commit") as caught, short.transaction():
-        short.insert(Box(id="a"))
+        db.insert(Box(id="a"))
     assert "secret" not in repr(caught.value.__cause__)
     assert len(server.asked("commitTransaction")) < 20  # not as fast as the server says no
 
