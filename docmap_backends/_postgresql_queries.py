@@ -152,9 +152,9 @@ class PostgreSQLQueries(PostgreSQLRecords):
         return self._reading(schema, read, nothing) == [(b"t",)]
 
     def _in_order(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
-        flag = self._flag(schema, table, query)
+        flag, told = self._flag(schema, table, query), self._told(schema, table, query.order)
         if not query.parts:
-            found = where(query.condition, odd=False, told=flag.text)
+            found = where(query.condition, odd=False, told=told)
             found = _selected(table, found, flag)
             return _sliced(self._with_order(schema, table, found, query.order), query)
         # One after the other, each from the place in the index where it begins; the limit of each
@@ -166,7 +166,9 @@ class PostgreSQLQueries(PostgreSQLRecords):
                 NativeQuery(limit=most),
             )
             for part in query.parts
-            for found in [where(part.condition, odd=False, told=flag.text)]
+            for found in [
+                where(part.condition, odd=False, told=self._told(schema, table, query.order))
+            ]
         ]
         united = " UNION ALL ".join(f"({part.text})" for part in parts)
         text = f"SELECT doc, rev, {flag.text} FROM ({united}) parts(doc, rev)"
@@ -196,6 +198,15 @@ class PostgreSQLQueries(PostgreSQLRecords):
             tests.append(any_row(f"{table.name}{narrowed}"))
             values += found.parameters
         return SQL(f"({' OR '.join(tests)})" if tests else "FALSE", tuple(values))
+
+    def _told(self, schema: Schema, table: Table, terms: Iterable[OrderTerm]) -> frozenset[str]:
+        """What the flag tells of whole indexes, and not of those documents alone that are found."""
+        return frozenset(
+            any_odd(table.name, term.type.kind, *expressions(term.path, Source(table.doc)))
+            for term in terms
+            if not self.key_column(schema, term.path)
+            and (term.path.segments, term.type.kind) in indexed(schema)
+        )
 
     def _order_by(self, schema: Schema, table: Table, terms: Iterable[OrderTerm]) -> str:
         return ", ".join(self._sorter(schema, table, term) for term in terms)

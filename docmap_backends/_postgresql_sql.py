@@ -7,6 +7,7 @@ depend on the types of its values.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from docmap.plan.engine import Native
@@ -37,7 +38,9 @@ class Fitting(NamedTuple):
     """An expression for whether there are values of other types."""
 
 
-def render(condition: Any, *, odd: bool = True, placed: bool = True, told: str = "") -> SQL:
+def render(
+    condition: Any, *, odd: bool = True, placed: bool = True, told: Container[str] = ()
+) -> SQL:
     """The planner's tree of native conditions as one condition.
 
     WHERE takes unknown for false, so a clause may be unknown there; whatever stands under NOT is
@@ -68,7 +71,9 @@ def render(condition: Any, *, odd: bool = True, placed: bool = True, told: str =
     raise TypeError(f"{type(condition).__name__} is no native condition")
 
 
-def where(condition: Any, *, odd: bool = True, placed: bool = True, told: str = "") -> SQL:
+def where(
+    condition: Any, *, odd: bool = True, placed: bool = True, told: Container[str] = ()
+) -> SQL:
     """The WHERE clause of a native condition, with the space before it; nothing for None."""
     if condition is None:
         return SQL("")

@@ -210,3 +210,19 @@ def test_counting_behind_a_position_takes_odd_values_too(both: Both) -> None:
             query, wanted = server.find(model).order_by(name), memory.find(model).order_by(name)
             cursor = wanted.cursor(memory.get(model, f"{field} 00"))
             assert query.after(cursor).count() == wanted.after(cursor).count(), name
+
+
+class Visit(Document, collection="odd_visits", indexes=["moment"]):
+    moment: datetime
+    size: int = 0
+
+
+@pytest.mark.parametrize("order", ["size", "-moment", "id"])
+def test_the_order_by_one_field_tells_nothing_of_another(db: PostgreSQLStorage, order: str) -> None:
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 9)]
+    db.insert_many([Visit(id=f"{n}", moment=day) for n, day in enumerate(days)])
+    db._connections.script(
+        ["""UPDATE odd_visits SET doc = doc || '{"moment": "x"}' WHERE key = '5'"""]
+    )
+    found = db.find(Visit, moment__gte=days[2]).order_by(order).raw()
+    assert sorted(one["id"] for one in found) == ["2", "3", "4", "6", "7"]
