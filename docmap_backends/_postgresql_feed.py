@@ -150,6 +150,14 @@ class PostgreSQLFeed:
         if self._end is not None:
             self._end()
 
+    def hang_up(self) -> None:
+        """End its connection, from any thread: the storage is closed."""
+        link = self._link
+        if link is not None and self._waits:
+            link.interrupt()  # who waits on it ends it
+        else:
+            self._drop()
+
     def close(self) -> None:
         """End what waits, which then ends its connection too."""
         self._closed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
+from weakref import WeakSet
 
 from docmap.schema.schema import Schema
 from docmap.storage.watching import not_now
@@ -22,6 +23,7 @@ class PostgreSQLWatching(PostgreSQLCopying):
     """The hooks of change feeds."""
 
     _kept_changes: int
+    _feeds: WeakSet[PostgreSQLFeed]
 
     def _watch(self, schema: Schema, after: str | None) -> PostgreSQLFeed:
         if self._connections.in_transaction:
@@ -42,6 +44,7 @@ class PostgreSQLWatching(PostgreSQLCopying):
                     self._connections, schema.collection, table, self._kept_changes, given=given
                 )
         feed = PostgreSQLFeed(self._connections, schema.collection, self._listener)
+        self._feeds.add(feed)
         try:
             feed.begin(after, watched=watched)
         except BaseException:

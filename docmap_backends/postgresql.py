@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from time import monotonic
 from typing import Any, ClassVar, Final
+from weakref import WeakSet
 
 import psycopg
 
@@ -65,6 +66,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._server = Server.of(self.url, self._options)
+        self._options.pop("sslpassword", None)  # what is printed of an object is not known here
         self._connect_timeout: float = self._options.get("connect_timeout", 5.0)
         if not 0 < self._connect_timeout < 1e7:
             raise self._wrong("connect_timeout", "a number of seconds above 0")
@@ -93,6 +95,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
             self._settings.append(f"SET search_path = {quoted(self._options['schema'])}")
         self._revisions = random.Random()  # noqa: S311 - they are told apart, not guessed
         self._given = {}
+        self._feeds = WeakSet()
         pool = Pool(self._link, self._pool_size, self._server.where)
         self._connections = Connections(
             pool, self._server.where, timeout=self.call_timeout, on_undo=self._forget
@@ -142,6 +145,8 @@ class PostgreSQLStorage(PostgreSQLWatching):
 
     def _disconnect(self) -> None:
         self._connections.close()
+        for feed in tuple(self._feeds):
+            feed.hang_up()
         if self._user is not None:
             self._user.close()
             self._user = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -49,6 +50,14 @@ def db(opened: Opened) -> Iterator[PostgreSQLStorage]:
     storage.clear()
     log = "docmap_watched, docmap_changes, docmap_log"  # clear() leaves what is watched so
     storage._connections.script([f"DROP TABLE IF EXISTS {log} CASCADE"])
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what another process does; far longer than it takes."""
+    end = monotonic() + 30
+    while not condition():
+        assert monotonic() < end
+        sleep(0.005)
 
 
 @contextmanager

@@ -155,6 +155,19 @@ def test_a_deadlock_is_a_conflict(db: PostgreSQLStorage, opened: Opened) -> None
 
 
 SECRET = "hunter2"  # noqa: S105 - what may not be shown
+
+
+def test_no_object_shows_a_secret_of_the_options() -> None:
+    where = "postgresql://ann:hunter2@127.0.0.1/shop"
+    for db in (
+        PostgreSQLStorage(f"{where}?sslpassword=hunter2"),
+        PostgreSQLStorage(where, sslpassword=SECRET),
+    ):
+        assert SECRET not in repr(vars(db))
+        assert SECRET not in repr(db._server)
+        assert SECRET in db._server.conninfo()
+
+
 LEAKS: dict[str, Callable[[PostgreSQLStorage], object]] = {
     "a key": lambda db: db.insert_many([Secret(id="b", code="x"), Secret(id=SECRET)]),
     "a unique value": lambda db: Secret(id="b", code=SECRET).save(db),

@@ -24,6 +24,7 @@ from docmap import (
 from docmap.testing.notes import Counter
 from docmap.testing.proxy import Proxy
 from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.conftest import until
 from tests.servers import postgresql, running
 
 pytestmark = pytest.mark.engine("postgresql")
@@ -99,8 +100,8 @@ def test_a_server_without_a_connection_left_is_unavailable(server_url: str) -> N
     try:
         with psycopg.connect(url), pytest.raises(Unavailable, match=f"{host}:{port}"):
             PostgreSQLStorage(url, timeout=1).connect()
-        while run(server_url, f"SELECT 1 {OF_ROLE}'{role}'"):
-            pass  # the server is slower to end a connection than its client
+        # The server is slower to end a connection than its client.
+        until(lambda: not run(server_url, f"SELECT 1 {OF_ROLE}'{role}'"))
         with PostgreSQLStorage(url) as db:
             assert db.ping()
     finally:

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from docmap import Document, StorageError
+from docmap import Document, NotConnected, StorageError
 from docmap_backends.postgresql import PostgreSQLStorage
-from tests.postgresql.conftest import Opened, role
+from tests.postgresql.conftest import Opened, role, until
 
 pytestmark = pytest.mark.engine("postgresql")
 
@@ -141,6 +141,33 @@ def test_who_writes_needs_no_rights_on_the_log(
             Order(id="c").save(other)
             assert [change.key for change in changes] == ["c"]
     assert told == [("insert", "b"), ("delete", "a")]
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_no_feed_listens_once_the_storage_is_closed(
+    db: PostgreSQLStorage, opened: Opened, *, waiting: bool
+) -> None:
+    listening = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    )
+    other = opened()
+    watch = other.watch(Order, wait=None if waiting else 0.01)
+    ended = threading.Event()
+
+    def follow() -> None:
+        with suppress(NotConnected):
+            list(watch)
+        ended.set()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    until(lambda: db._rows(listening))
+    if not waiting:
+        thread.join(20)
+    other.disconnect()
+    assert ended.wait(20)
+    until(lambda: not db._rows(listening))
+    thread.join(20)
 
 
 def test_an_emptied_table_is_told_of(db: PostgreSQLStorage) -> None:
