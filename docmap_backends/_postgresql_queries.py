@@ -12,8 +12,10 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, ClassVar, Final
 
+from psycopg.errors import FeatureNotSupported
 from pydantic_core import from_json
 
+from docmap.errors import StorageError
 from docmap.plan.engine import EnginePlan, NativeQuery, Record
 from docmap.query.evaluate import sorted_by
 from docmap.query.lookups import LookupManager
@@ -21,20 +23,18 @@ from docmap.query.order import OrderTerm
 from docmap.query.paths import EACH, Path
 from docmap.schema.rewrite import reader
 from docmap.schema.schema import Schema
-from docmap.schema.types import UNTYPED, FieldType
+from docmap.schema.types import FieldType
 from docmap_backends._postgresql_connections import Row
+from docmap_backends._postgresql_distinct import FEW, distinct_texts, distinct_values, few_texts
 from docmap_backends._postgresql_explain import explained
 from docmap_backends._postgresql_places import (
-    NUMERIC,
     SORTABLE,
     TEXTUAL,
     Source,
     any_odd,
-    element_source,
     expressions,
     indexed,
     is_tag,
-    list_elements,
     misfit,
     sortable,
 )
@@ -247,20 +247,43 @@ class PostgreSQLQueries(PostgreSQLRecords):
         if path.segments.count(EACH) > 1 or is_tag(path, kind):
             return None
 
-        plain = kind.kind in TEXTUAL and (path.segments, kind.kind) in indexed(schema)
-
         def read(table: Table) -> list[Row]:
-            statement = _distinct_texts if plain else _distinct
-            return self._all(statement(table, path, kind, condition))
+            return self._all(distinct_values(table, path, kind, where(condition)))
 
         nothing: list[Row] = []
-        rows, read_value = self._reading(schema, read, nothing), reader(kind)
-        if plain and any(row[-1] == b"t" for row in rows):
+        parse: Callable[[Any], Any] = from_json
+        rows: list[Row] | None
+        if kind.kind in TEXTUAL and (path.segments, kind.kind) in indexed(schema):
+            rows, parse = self._texts(schema, path, kind, where(condition)), bytes.decode
+        else:
+            rows = self._reading(schema, read, nothing)
+        if rows is None:
             return None
-        texts = (row[0] for row in rows)
-        parse = bytes.decode if plain else from_json
-        wires = (None if text is None else parse(text) for text in texts)
+        read_value = reader(kind)
+        wires = (None if row[0] is None else parse(row[0]) for row in rows)
         return [wire if read_value is None else read_value(wire) for wire in wires]
+
+    def _texts(self, schema: Schema, path: Path, kind: FieldType, found: SQL) -> list[Row] | None:
+        """The distinct texts of an indexed place; None if values of other types are stored."""
+
+        def read(table: Table) -> list[Row]:
+            skipping = few_texts(table, schema, path, kind)
+            known = self._catalogue.inexact
+            if found.text or not skipping or skipping in known or self._connections.in_transaction:
+                return self._all(distinct_texts(table, path, kind, found))
+            try:
+                rows = self._all(SQL(skipping))
+                if sum(row[0] is not None for row in rows) < FEW:
+                    return rows
+            except StorageError as error:
+                if not isinstance(error.__cause__, FeatureNotSupported):
+                    raise
+            known.add(skipping)
+            return self._all(distinct_texts(table, path, kind, found))
+
+        nothing: list[Row] = []
+        rows = self._reading(schema, read, nothing)
+        return None if any(row[-1] == b"t" for row in rows) else rows
 
     # -- plans
 
@@ -308,33 +331,3 @@ def _sliced(statement: SQL, query: NativeQuery) -> SQL:
     if query.offset:
         text, values = f"{text} OFFSET %s", (*values, query.offset)
     return SQL(text, values)
-
-
-def _distinct_texts(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
-    """The distinct texts at a path, each with the answer of an index to whether all are texts."""
-    found = where(condition)
-    json, text = expressions(path, Source(table.doc))
-    flag = any_odd(table.name, kind.kind, json, text)
-    return SQL(
-        f'SELECT DISTINCT {text} COLLATE "C", {flag} FROM {table.name}{found.text}',
-        found.parameters,
-    )
-
-
-def _distinct(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
-    """The distinct JSON values at a path, as their text: numbers as they are written."""
-    found, source = where(condition), table.name
-    root, segments = Source(table.doc), path.segments
-    if EACH in segments:
-        place = segments.index(EACH)
-        listed = expressions(Path(segments[:place]), root)[0]
-        source = f"{table.name} CROSS JOIN LATERAL {list_elements(listed)} e1(value)"
-        value = expressions(Path(segments[place + 1 :]), element_source(1))[0]
-        given = f"{value} IS NOT NULL"
-        text = f"{found.text} AND {given}" if found.text else f" WHERE {given}"
-        found = SQL(text, found.parameters)
-    else:
-        value = expressions(path, root)[0]
-    if kind.kind in NUMERIC or kind.kind in UNTYPED:
-        value = f'({value}::text COLLATE "C")'
-    return SQL(f"SELECT DISTINCT {value} FROM {source}{found.text}", found.parameters)

@@ -188,7 +188,7 @@ class Catalogue:
         self._tables: dict[str, Table] = {}
         self._made = False
         self.inexact: set[str] = set()
-        """Statements that were found not to be exact for what is stored."""
+        """Statements that were found not to be exact, or not worth it, for what is stored."""
 
     def forget(self) -> None:
         """Read everything again: it was changed, or a change was taken back."""

@@ -10,6 +10,8 @@ from typing import Any, Final
 import pytest
 
 from docmap import Count, GroupedQuery, Query, Sum
+from docmap.query.paths import Path
+from docmap_backends._postgresql_distinct import few_texts
 from docmap_backends.postgresql import PostgreSQLStorage
 from tests.postgresql.shop import BEGIN, STATUSES, Sale, sales
 from tests.servers import postgresql
@@ -95,3 +97,41 @@ def test_other_values_are_looked_for_in_the_index_of_several_fields(
     plan = "\n".join((line or b"").decode() for (line,) in told)
     assert "_odd on sales" in plan
     assert plan.count("Seq Scan") == 1
+
+
+def _read(shop: PostgreSQLStorage, place: str) -> str:
+    """The plan of the statement that reads the distinct texts of a place one by one."""
+    schema = Sale.__docmap_schema__
+    table = shop._table(schema)
+    assert table is not None
+    kind = schema.root.fields[place].type
+    statement = few_texts(table, schema, Path((place,)), kind)
+    assert statement
+    rows = shop._rows(f"EXPLAIN {statement}")
+    return "\n".join((line or b"").decode() for (line,) in rows)
+
+
+def test_few_distinct_texts_are_read_from_their_index(shop: PostgreSQLStorage) -> None:
+    shop._catalogue.inexact.clear()
+    assert shop.find(Sale).values("status") == sorted(STATUSES)
+    assert not shop._catalogue.inexact
+    assert "Seq Scan" not in _read(shop, "status")
+
+
+def test_many_distinct_texts_are_read_at_once(shop: PostgreSQLStorage) -> None:
+    shop._catalogue.inexact.clear()
+    wanted = sorted(f"A-{number}" for number in range(3_000))
+    for _ in range(2):
+        assert shop.find(Sale).values("number") == wanted
+        assert len(shop._catalogue.inexact) == 1
+
+
+def test_distinct_texts_beside_others(odd: PostgreSQLStorage) -> None:
+    assert odd.find(Sale).values("status", nulls=True) == [None, *sorted(STATUSES)]
+    odd._connections.written(
+        "UPDATE sales SET doc = jsonb_set(doc, '{status}', '5') WHERE key = 'sale-odd'"
+    )
+    assert odd.find(Sale).values("status") == [5, *sorted(STATUSES)]
+    assert odd.find(Sale, status="lost").values("status") == ["lost"]
+    with odd.transaction():
+        assert odd.find(Sale).values("status", nulls=True) == [5, *sorted(STATUSES)]
