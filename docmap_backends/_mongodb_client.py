@@ -27,6 +27,7 @@ from docmap_backends._mongodb_errors import (
     translated,
 )
 from docmap_backends._mongodb_settings import SETTINGS, database_name, keywords, place, seeds
+from docmap_backends._mongodb_values import OPTIONS
 
 
 class _Attempt:
@@ -45,6 +46,7 @@ class _Attempt:
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("docmap_mongodb_attempt", default=None)
 _CLOSING: Final = 1.0  # seconds to tell the server of what it would end by itself
+_KEPT: Final = 1_000  # collections
 _HANDSHAKE: Final = frozenset({"hello", "isMaster", "ismaster", "ping", "endSessions"})
 
 
@@ -105,6 +107,7 @@ class Client:
         if failure is not None:
             raise failure  # here, where no frame that it holds has a password
         self.database = self.native[database_name(url)]
+        self._collections: dict[str, Any] = {}
 
     # -- calls
 
@@ -174,6 +177,21 @@ class Client:
         if cursor.alive and not self._closed:
             with suppress(*DRIVER_ERRORS, StorageError):
                 self.run(cursor.close, deadline=monotonic() + _CLOSING)
+
+    def collection(self, name: str, asked: Mapping[str, Any] | None = None) -> Any:
+        """The driver's collection, with the concerns and the preference that are asked for.
+
+        Without any it is made once: that takes as long as a tenth of reading a document.
+        """
+        if asked:
+            return self.database.get_collection(name, codec_options=OPTIONS, **asked)
+        found = self._collections.get(name)
+        if found is None:
+            if len(self._collections) >= _KEPT:
+                self._collections.clear()
+            found = self.database.get_collection(name, codec_options=OPTIONS)
+            self._collections[name] = found
+        return found
 
     # -- sessions
 

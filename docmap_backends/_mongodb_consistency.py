@@ -50,12 +50,18 @@ class _After(ReadConcern):
 
 def call_options(call: CallOptions, clock: Clock) -> dict[str, Any]:
     """The concerns and the preference that a call asks for, as the driver's keywords."""
+    asked = (call.consistency, call.read_preference, call.read_concern, call.write_concern)
+    if asked == _NOTHING:
+        return {}
     found = _reading(call.consistency, call.read_preference, clock)
     if call.read_concern is not None:
         found["read_concern"] = ReadConcern(call.read_concern)
     if call.write_concern is not None:
         found["write_concern"] = WriteConcern(call.write_concern)
     return {name: value for name, value in found.items() if value is not None}
+
+
+_NOTHING: Final = (None, None, None, None)
 
 
 def _reading(

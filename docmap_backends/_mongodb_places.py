@@ -22,6 +22,8 @@ from docmap_backends._mongodb_types import indexed_type
 Filter = dict[str, Any]
 ARRAY: Final = {"$type": "array"}
 NO_ARRAY: Final = {"$not": ARRAY}
+_NO_FRACTION: Final = {"$not": {"$type": ["array", "double", "decimal"]}}
+"""What else a place of whole microseconds may hold is a number of another program's."""
 NOTHING: Final[Filter] = {ID: {"$in": []}}
 """The filter that no document matches."""
 SELF: Final = ""
@@ -50,7 +52,7 @@ class Place:
         """The filter of documents whose value at the place, which is no list, fulfils all."""
         if self.name == ID:
             return {ID: operators}
-        return self._below({self.name: {**self._typed(operators), **NO_ARRAY}})
+        return self._below({self.name: {**self._typed(operators), **alone(self.kind)}})
 
     def listed(self, **operators: Any) -> Filter:
         """The filter of documents that have a list at the place which fulfils all."""
@@ -67,6 +69,11 @@ class Place:
     def native(self, condition: Filter, *, exact: bool = True) -> Native:
         """A condition on the place; never exact where the path goes through a list."""
         return Native(condition, exact=exact and not self.positions)
+
+
+def alone(kind: FieldType) -> Filter:
+    """The operators that keep out lists, and values of a type that only looks like the declared."""
+    return _NO_FRACTION if kind.kind == "timedelta" or kind.microseconds else NO_ARRAY
 
 
 def place_of(path: Path, codec: FieldCodec) -> Place:

@@ -13,7 +13,7 @@ from docmap_backends._mongodb_consistency import call_options
 from docmap_backends._mongodb_errors import Writes
 from docmap_backends._mongodb_names import ID, collection_name
 from docmap_backends._mongodb_streams import Search, Source, stream
-from docmap_backends._mongodb_values import OPTIONS, revision_of, to_data, to_key
+from docmap_backends._mongodb_values import revision_of, to_data, to_key
 
 
 class MongoReading(BaseStorageAdapter):
@@ -26,12 +26,9 @@ class MongoReading(BaseStorageAdapter):
 
         A transaction says that of itself, once for all that is done in it.
         """
-        alone = self._session is None
-        return self._client.database.get_collection(
-            collection_name(schema.collection),
-            codec_options=OPTIONS,
-            **(call_options(self, self._client.clock) if alone else {}),
-        )
+        name = collection_name(schema.collection)
+        asked = call_options(self, self._client.clock) if self._session is None else None
+        return self._client.collection(name, asked)
 
     def _run(self, call: Callable[[], Any], *, writes: Writes = "") -> Any:
         """What a call of the driver gives, within the deadline of the operation."""
