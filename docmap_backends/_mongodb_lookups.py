@@ -35,7 +35,7 @@ from docmap_backends._mongodb_places import (
     ElementCodec,
     Filter,
     Place,
-    alone,
+    guard_of,
     place_of,
 )
 from docmap_backends._mongodb_values import to_native
@@ -340,8 +340,8 @@ def has_element(place: Place, element: FieldType, value: Any, codec: FieldCodec)
         return place.native(place.listed(**wider), exact=False)
     if value is None:
         return place.native(place.listed(**{"$elemMatch": {"$eq": None}}))
-    whole = alone(element) if alone(element) is not NO_ARRAY else {}
-    equal = {"$eq": _operand(element, value), **whole}
+    guard = guard_of(element, codec)
+    equal = {"$eq": _operand(element, value), **(guard if guard is not NO_ARRAY else {})}
     return place.native(place.listed(**{"$elemMatch": equal}))
 
 

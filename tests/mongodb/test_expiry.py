@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import pytest
+
 from docmap import BaseStorageAdapter, CreatedAt, Document, Precision, connect, field, use_clock
 from docmap_backends._mongodb_expiry import expires
 from tests.mongodb.scripted import Command, Scripted, failure
@@ -102,6 +104,7 @@ def test_nothing_of_another_programs_collection_is_removed(things: BaseStorageAd
     assert found(things) == []
 
 
+@pytest.mark.engine("ferretdb")
 def test_a_server_without_them_keeps_what_docmap_removes() -> None:
     with connect(ferretdb.url("expiry")) as db:
         Session = session()  # noqa: N806 - a class

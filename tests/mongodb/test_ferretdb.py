@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -58,6 +59,18 @@ def test_the_same_program_runs(db: BaseStorageAdapter) -> None:
     assert db.get_or_create(Item, name="n3")[1] is False
     assert db.find(Item, kind="b").delete() == 4
     assert db.find(Item).count() == 5
+
+
+def test_stretches_of_time_are_whole_numbers(db: BaseStorageAdapter) -> None:
+    class Span(Document, collection="spans"):
+        span: timedelta
+
+    class Number(Document, collection="spans"):
+        span: float
+
+    Span(id="a", span=timedelta(microseconds=5)).save(db)
+    Number(id="b", span=5.0).save(db)
+    assert db.find(Span, span__gt=timedelta(0)).count() == 1
 
 
 def test_notes_are_found_by_every_way(db: BaseStorageAdapter) -> None:
