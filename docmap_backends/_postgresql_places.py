@@ -22,6 +22,7 @@ from docmap.schema.registry import DECLARATION, known
 from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap.schema.wire import BIGINT_DIGITS, TAGS
+from docmap.values import DECIMAL_DIGITS, DECIMAL_MAX_ADJUSTED, DECIMAL_MIN_EXPONENT
 from docmap_backends._postgresql_sql import any_row, literal
 
 _FARTHEST: Final = 2_000_000_000  # an index beyond it is no int of 32 bits
@@ -201,7 +202,7 @@ FORMS: Final[Mapping[str, str]] = {
     "uuid": "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
     "objectid": "^[0-9a-f]{24}$",
     "bytes": "^(?:[0-9a-f]{2})*$",
-    "decimal": r"^-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]{1,4})?$",
+    "decimal": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$",
     "bigint": "^(?:-?[1-9][0-9]*|0)$",
 }
 """The text of values that JSON lacks, whole; what is not of this form is text and nothing else."""
@@ -247,13 +248,31 @@ def sortable(kind: str, json: str, text: str) -> str:
 def fits_form(kind: str, text: str) -> str:
     """A condition that a text is the form of a value of the kind."""
     found = f'({text} COLLATE "C")~{literal(FORMS[kind])}'
-    if kind in _LENGTHS:
-        return f"octet_length({text})<={_LENGTHS[kind]} AND {found}"
+    if kind == "decimal":
+        return _is_decimal(text, found)
+    if kind == "bigint":
+        return f"octet_length({text})<={BIGINT_DIGITS} AND {found}"
     # The regular expression has room for a year 0; not to have it would make it much slower.
     return f"""{found} AND ({text} COLLATE "C")>='0001'""" if kind in _DATED else found
 
 
-_LENGTHS: Final = {"decimal": 42, "bigint": BIGINT_DIGITS}
+def _is_decimal(text: str, plain: str) -> str:
+    """The condition for a Decimal. Only of long texts and large exponents more has to be asked."""
+    number = f"{text}::numeric"
+    digits = f"ltrim(regexp_replace({text},'[-+.]|[eE].*$','','g'),'0')"
+    exponent = f"coalesce(substring({text} from '[eE][+]?([0-9]{{4}})$'),'0')::int"
+    return (
+        f"(CASE WHEN octet_length({text})<={DECIMAL_DIGITS} AND {plain} THEN TRUE "
+        f"WHEN octet_length({text})<={_LONGEST_DECIMAL} "
+        f'AND ({text} COLLATE "C")~{literal(_ANY_DECIMAL)} THEN length({digits})<={DECIMAL_DIGITS} '
+        f"AND scale({number})<={-DECIMAL_MIN_EXPONENT} AND CASE WHEN {number}='0' "
+        f"THEN {exponent}<{DECIMAL_MAX_ADJUSTED} "
+        f"ELSE length(trunc(abs({number}),0)::text)<={DECIMAL_MAX_ADJUSTED} END ELSE FALSE END)"
+    )
+
+
+_LONGEST_DECIMAL: Final = 80  # characters: with zeros that count for nothing
+_ANY_DECIMAL: Final = FORMS["decimal"].replace("{1,3}", "{1,4}")
 _DATED: Final = frozenset({"date", "datetime"})
 
 
