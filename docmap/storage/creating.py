@@ -22,10 +22,11 @@ def get_or_create(
     defaults: Mapping[str, Any] | None,
 ) -> tuple[Any, bool]:
     """The first match in key order and False, or a new document and True; see the method."""
-    query = storage.find(model, **conditions)
+    query = storage.find(model, **dict(sorted(conditions.items())))
 
     def first_or_new() -> tuple[Any, bool]:
-        storage._hold(f"{schema_of(model).collection} {sorted(conditions.items(), key=_name)!r}")
+        # What was bound, as a set of the user's is printed otherwise by each process.
+        storage._hold(f"{schema_of(model).collection} {query._request.condition!r}")
         found = query.first()
         if found is not None:
             return found, False
@@ -45,10 +46,6 @@ def get_or_create(
         if found is None:
             raise
         return found, False
-
-
-def _name(condition: tuple[str, Any]) -> str:
-    return condition[0]
 
 
 def _created(
