@@ -182,7 +182,7 @@ def _cast(kind: FieldType, number: Any) -> Any:
     if kind.kind == "float":
         return float(number) + 0.0
     if kind.kind == "decimal":
-        return Decimal(number)
+        return Decimal(number) or Decimal(number).copy_abs()
     return int(number)
 
 

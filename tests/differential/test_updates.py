@@ -13,7 +13,7 @@ from docmap import BaseStorageAdapter
 from docmap.values import order_key
 from tests.differential import oracle, updates
 from tests.differential.run import batch, difference, fill
-from tests.differential.standins import is_gap
+from tests.differential.standins import is_gap, rounds
 from tests.differential.zoo import FAMILIES, Family
 
 LONG_BATCHES = 40
@@ -25,7 +25,7 @@ def test_random_updates(
 ) -> None:
     # The same cases on every engine: a difference can be compared.
     rng = Random(f"{seed} update {family.name}")
-    for _ in range(LONG_BATCHES if long_run else 1):
+    for _ in range(rounds(storage, LONG_BATCHES if long_run else 1)):
         records, queries = batch(rng, family)
         for _ in range(updates.UPDATES):
             query, changes = next(queries), updates.random_changes(rng, family)
@@ -45,7 +45,7 @@ def test_what_was_updated_is_found(
 ) -> None:
     """Indexes, key columns and what is known of the types follow."""
     rng = Random(f"{seed} found {family.name}")
-    for _ in range(LONG_BATCHES if long_run else 1):
+    for _ in range(rounds(storage, LONG_BATCHES if long_run else 1)):
         records, queries = batch(rng, family)
         fill(storage, records)
         for _ in range(updates.UPDATES):
