@@ -272,6 +272,12 @@ def _refusal(error: Exception, place: str) -> Exception:
         return InvalidConfig(
             f"mongodb: the driver refuses the option {name}", engine="mongodb", field=name
         )
+    if isinstance(error, OSError):
+        return InvalidConfig(
+            "mongodb: a file that one of the options of TLS names cannot be read: see tlsCAFile, "
+            "tlsCertificateKeyFile and tlsCRLFile",
+            engine="mongodb",
+        )
     made = translated(error if isinstance(error, PyMongoError) else ConfigurationError(), place)
     made.engine = "mongodb"
     return made

@@ -122,6 +122,10 @@ def test_options_in_any_case_and_misspelt(options: str, told: str | None) -> Non
     [
         ("mongodb://127.0.0.1:1/shop?readPreference=secret", "the option readPreference"),
         ("mongodb://127.0.0.1:1/shop?authMechanism=secret", "the option authMechanism"),
+        (
+            "mongodb://127.0.0.1:1/shop?tlsCAFile=/nowhere/secret.pem",
+            "cannot be read: see tlsCAFile",
+        ),
         ("mongodb+srv://c.cluster.invalid:27017/shop", "has no port"),
     ],
 )
