@@ -14,13 +14,14 @@ from docmap_backends._postgresql_changes import is_watched
 from docmap_backends._postgresql_counting import counted
 from docmap_backends._postgresql_indexes import drop_statements
 from docmap_backends._postgresql_json import storable
+from docmap_backends._postgresql_saving import PostgreSQLSaving
 from docmap_backends._postgresql_tables import Table
-from docmap_backends._postgresql_writes import PostgreSQLWriting, replacing
+from docmap_backends._postgresql_writes import replacing
 
 _ROWS: Final = 200
 
 
-class PostgreSQLCopying(PostgreSQLWriting):
+class PostgreSQLCopying(PostgreSQLSaving):
     """The hooks of copying."""
 
     def _key_name(self, collection: str) -> str:

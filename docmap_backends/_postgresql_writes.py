@@ -312,8 +312,13 @@ class PostgreSQLWriting(PostgreSQLCounting):
 
         return self._storing(schema, store)
 
-    def _replaced(self, table: Table, schema: Schema, writes: Sequence[Write]) -> set[bytes]:
-        """Replace documents that have the revision expected; the keys of those."""
+    def _replaced(
+        self, table: Table, schema: Schema, writes: Sequence[Write], known: str = ""
+    ) -> set[bytes]:
+        """Replace documents that have the revision expected; the keys of those.
+
+        `known` is one more condition for what is stored, in the columns of `t`.
+        """
         values: list[Any] = []
         for write in writes:
             values += (table.key_text(schema, write.key), write.expected, storable(write.data))
@@ -324,7 +329,8 @@ class PostgreSQLWriting(PostgreSQLCounting):
             f"UPDATE {table.name} t SET {table.column} = {table.kept('n.doc')}, "
             f"{table.rev} = t.{table.rev} + 1 "
             f"FROM (VALUES {rows}) n(key, rev, doc{f', {SHARD}' if more else ''}) "
-            f"WHERE t.{table.key} = n.key{same} AND t.{table.rev} = n.rev RETURNING t.{table.key}",
+            f"WHERE t.{table.key} = n.key{same} AND t.{table.rev} = n.rev"
+            f"{' AND ' + known if known else ''} RETURNING t.{table.key}",
             values,
         )
         return {key for (key,) in found if key is not None}
