@@ -136,6 +136,9 @@ class Link:
             if result.status in _GOOD:
                 return result  # type: ignore[no-any-return]
         except psycopg.Error as error:
+            told = self._given_up() if isinstance(error, pg._WaitTimeout) else None
+            if told is not None:
+                raise told from error
             self._check(error)
             raise
         raise self._failure(result)
@@ -285,6 +288,21 @@ class Link:
         if deadline is None:
             return wait(self.connection.wait(steps))
         return wait(self.connection.wait(steps, timeout=max(deadline - monotonic(), 0.0)))
+
+    def _given_up(self) -> psycopg.Error | None:
+        """The server's word that it gave a statement up that takes too long; None without one.
+
+        A write of which it says that has not happened, as one that waited for a lock of others.
+        """
+        try:
+            wait(self.connection.cancel_safe(timeout=_CANCEL))
+            results = self._wait(generators.fetch_many(self.pgconn), monotonic() + _CANCEL / 2)
+        except psycopg.Error:
+            return None
+        told = None
+        if results and results[-1].status == pq.ExecStatus.FATAL_ERROR:
+            told = self._failure(results[-1])
+        return told if isinstance(told, pg.QueryCanceled) else None
 
     def _check(self, error: psycopg.Error) -> None:
         """After an error: of no use any more if the server did not answer, or if it went away."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from psycopg import errors as pg
 
-from docmap import Document, TransactionConflict
+from docmap import Document, TransactionConflict, Unavailable
 from docmap_backends._postgresql_link import Link
 from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.conftest import Opened
 
 pytestmark = pytest.mark.engine("postgresql")
 
@@ -89,6 +90,33 @@ def test_a_single_call_that_meets_others_is_run_again(
     monkeypatch.undo()
     if "update" in name:
         assert db.get(Order, 1).number == 2
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_write_that_waits_too_long_for_others_is_known_not_to_be_stored(
+    db: PostgreSQLStorage, opened: Opened, *, inside: bool
+) -> None:
+    Order(id=1).save(db)
+    other = opened(pool_size=1)
+    late = other.options(timeout=0.3)
+    other.get(Order, 1)
+
+    def write() -> None:
+        if not inside:
+            late.upsert(Order(id=1, number=2))
+            return
+        with other.transaction():
+            late.find(Order, id=1).update(number=3)
+
+    with db.transaction():
+        db.find(Order, id=1).update(number=1)
+        with pytest.raises(Unavailable, match="did not end within its timeout, and was undone"):
+            write()
+        (process,) = other._rows("SELECT pg_backend_pid()")
+    assert db.get(Order, 1).number == 1
+    assert other._rows("SELECT pg_backend_pid()") == [process]  # the connection is as good as new
+    late.upsert(Order(id=1, number=2))
+    assert db.get(Order, 1).number == 2
 
 
 def test_a_transaction_is_the_programs_to_run_again(
