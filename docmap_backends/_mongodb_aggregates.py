@@ -194,13 +194,19 @@ class MongoAggregates(MongoQueries):
         match term.function:
             case "count":
                 return _Result((there,), int)
-            case "min" | "max" if kind != "str" or self.code_point_order:
+            case "min" | "max" if self._compares(kind):
                 return _Result(({f"${term.function}": expression},), column.read)
             case "sum" | "avg" if kind in _ADDED:
                 read = partial(_added, term, _ADDED[kind])
                 ends = () if kind == "float" else ({"$min": expression}, {"$max": expression})
                 return _Result(({"$sum": expression}, there, *ends), read)
         return None
+
+    def _compares(self, kind: str) -> bool:
+        """True if the server orders values of a kind; some take large floats for each other."""
+        if kind == "float":
+            return self.exact_numbers
+        return kind != "str" or self.code_point_order
 
 
 class _Inexact(Exception):

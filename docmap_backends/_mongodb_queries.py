@@ -147,7 +147,7 @@ class MongoQueries(MongoReading):
         ):
             return False
         return (kind != "str" or self.code_point_order) and (
-            kind != "decimal" or self.exact_numbers
+            kind not in {"decimal", "float"} or self.exact_numbers
         )
 
     def listed_indexes(self, schema: Schema) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from docmap import Avg, BaseStorageAdapter, Count, Max, Sum
+from docmap import Avg, BaseStorageAdapter, Count, Max, Min, Sum
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.loading import schema_of
@@ -229,3 +229,12 @@ def test_groups_of_decimals_are_made_of_the_fields_alone(things: BaseStorageAdap
     with patch.object(_mongodb_aggregates, "to_data") as whole:
         assert things.find(Thing).aggregate(total=Sum("price")).total == Decimal("3.1")
     assert not whole.called
+
+
+def test_large_floats_are_told_apart(things: BaseStorageAdapter) -> None:
+    large = [-9.223372036854778e18, -9.223372036854776e18, 9.3e18, 9.4e18]
+    things.insert_many([Thing(id=str(9 - n), ratio=one) for n, one in enumerate(large)])
+    assert [one.ratio for one in things.find(Thing).order_by("ratio")] == large
+    ends = things.find(Thing).aggregate(least=Min("ratio"), most=Max("ratio"), all=Sum("ratio"))
+    assert (ends.least, ends.most) == (large[0], large[-1])
+    assert abs(ends.all - sum(large)) <= 1e-12 * sum(map(abs, large))
