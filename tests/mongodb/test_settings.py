@@ -150,7 +150,7 @@ def test_a_server_that_is_not_there_is_named(host: str, told: str) -> None:
 
 def test_another_replica_set_is_told() -> None:
     with Scripted() as server, pytest.raises(Unavailable, match="check replicaSet"):
-        connect(f"{server.url}?replicaSet=other&connect_timeout=0.5")
+        connect(f"{server.url}?replicaSet=other&connect_timeout=3")
 
 
 @pytest.mark.parametrize("selector", ["Primary()", "Secondary(tag_sets=None)"])

@@ -240,7 +240,7 @@ def test_a_commit_that_may_have_happened_is_never_said_not_to_have(
     code: int, server: Scripted, db: BaseStorageAdapter
 ) -> None:
     server.always("commitTransaction", failure(code, "Late", "UnknownTransactionCommitResult"))
-    short = db.options(timeout=1.0)
+    short = db.options(timeout=2.0)
     with pytest.raises(OutcomeUnknown, match="commit") as caught, short.transaction():
         db.insert(Box(id="a"))
     assert "secret" not in repr(caught.value.__cause__)
