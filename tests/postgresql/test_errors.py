@@ -73,48 +73,10 @@ def test_an_answer_that_never_came_is_known_for_reads_alone() -> None:
         assert type(translated(error, "a server", sent_write=True)) is OutcomeUnknown
 
 
-def test_a_read_only_server_says_so(db: PostgreSQLStorage, opened: Opened) -> None:
-    Order(id="a").save(db)
-    other = opened()
-    other._connections.on_link(
-        lambda link, end: link.control("SET default_transaction_read_only = on", end), write=False
-    )
-    assert other.get(Order, "a").status == "new"
-    with pytest.raises(StorageError, match="takes no writes") as caught:
-        Order(id="b").save(other)
-    assert isinstance(caught.value.__cause__, pg.ReadOnlySqlTransaction)
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"password": "wrong"}, "refuses this user or password"),
-        ({"path": "nowhere"}, "no such database"),
-    ],
-)
-def test_what_the_server_does_not_let_in(
-    server_url: str, change: dict[str, str], told: str
-) -> None:
-    url = URL.parse(server_url)
-    text = url.reveal()
-    if "path" in change:
-        text = text.replace(f"/{url.path}", "/nowhere")
-    else:
-        text = text.replace(url.password.reveal() if url.password else "", "wrong")
-    with pytest.raises(StorageError, match=told) as caught:
-        PostgreSQLStorage(text).connect()
-    assert not isinstance(caught.value, Unavailable)
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid", "127.0.0.1:1,127.0.0.1:2"])
 def test_a_server_that_is_not_there_is_named(host: str) -> None:
     with pytest.raises(Unavailable, match=host.partition(":")[0].replace(".", r"\.")):
         PostgreSQLStorage(f"postgresql://ann:secret@{host}/shop").connect()
-
-
-def test_the_first_host_that_answers_is_taken(server_url: str) -> None:
-    with PostgreSQLStorage(server_url.replace("@", "@127.0.0.1:1,", 1)) as db:
-        assert db.ping()
 
 
 @pytest.mark.parametrize(
