@@ -12,6 +12,7 @@ import pytest
 from docmap import Count, GroupedQuery, Query, Sum
 from docmap.query.paths import Path
 from docmap_backends._postgresql_distinct import few_texts
+from docmap_backends._postgresql_places import Source, any_odd, expressions
 from docmap_backends.postgresql import PostgreSQLStorage
 from tests.postgresql.shop import BEGIN, STATUSES, Sale, sales
 from tests.servers import postgresql
@@ -135,3 +136,17 @@ def test_distinct_texts_beside_others(odd: PostgreSQLStorage) -> None:
     assert odd.find(Sale, status="lost").values("status") == ["lost"]
     with odd.transaction():
         assert odd.find(Sale).values("status", nulls=True) == [5, *sorted(STATUSES)]
+
+
+def test_no_workers_are_started_to_look_for_other_values(shop: PostgreSQLStorage) -> None:
+    table = shop._table(Sale.__docmap_schema__)
+    assert table is not None
+    json, text = expressions(Path(("status",)), Source(table.doc))
+    settings = ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size")
+    with shop.transaction():
+        for name in (*settings, "min_parallel_index_scan_size"):
+            shop._connections.written(f"SET LOCAL {name} = 0")
+        asked = f"EXPLAIN SELECT {any_odd(table.name, 'str', json, text)}"
+        plan = "\n".join((line or b"").decode() for (line,) in shop._rows(asked))
+    assert "_odd on sales" in plan
+    assert "Gather" not in plan
