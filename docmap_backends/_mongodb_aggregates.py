@@ -149,9 +149,8 @@ class MongoAggregates(MongoQueries):
         known = [result for result in results if result is not None]
         if len(known_keys) < len(keys) or len(known) < len(results):
             return None
-        group: dict[str, Any] = {
-            ID: {f"k{i}": key.expression for i, key in enumerate(known_keys)} if keys else None
-        }
+        by: Any = {f"k{i}": key.expression for i, key in enumerate(known_keys)} if keys else None
+        group: dict[str, Any] = {ID: known_keys[0].expression if len(keys) == 1 else by}
         names: dict[str, str] = {}  # what two results need is asked for once
         places: list[list[str]] = []
         for result in known:
@@ -271,8 +270,12 @@ def _reader(
     keys: Sequence[_Column], results: Sequence[_Result], places: Sequence[Sequence[str]]
 ) -> Callable[[dict[str, Any]], Row]:
     def row(document: dict[str, Any]) -> Row:
-        held = document[ID] or {}
-        found = [key.read(held.get(f"k{i}")) for i, key in enumerate(keys)]
+        by = document.get(ID)
+        if len(keys) == 1:
+            found = [keys[0].read(by)]
+        else:
+            held = by or {}
+            found = [key.read(held.get(f"k{i}")) for i, key in enumerate(keys)]
         found += [
             result.read(*(document[name] for name in place))
             for result, place in zip(results, places, strict=True)

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from docmap import Avg, BaseStorageAdapter, Count, Max, Min, Sum
+from docmap import Avg, BaseStorageAdapter, Count, Document, Max, Min, Sum
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.loading import schema_of
@@ -232,9 +232,28 @@ def test_groups_of_decimals_are_made_of_the_fields_alone(things: BaseStorageAdap
 
 
 def test_large_floats_are_told_apart(things: BaseStorageAdapter) -> None:
-    large = [-9.223372036854778e18, -9.223372036854776e18, 9.3e18, 9.4e18]
-    things.insert_many([Thing(id=str(9 - n), ratio=one) for n, one in enumerate(large)])
-    assert [one.ratio for one in things.find(Thing).order_by("ratio")] == large
-    ends = things.find(Thing).aggregate(least=Min("ratio"), most=Max("ratio"), all=Sum("ratio"))
-    assert (ends.least, ends.most) == (large[0], large[-1])
-    assert abs(ends.all - sum(large)) <= 1e-12 * sum(map(abs, large))
+    class Large(Document, collection="large"):
+        id: int
+        size: float
+
+    sizes = [-9.223372036854778e18, -9.223372036854776e18, 9.3e18, 9.4e18]
+    things.insert_many([Large(id=9 - n, size=one) for n, one in enumerate(sizes)])
+    assert [one.size for one in things.find(Large).order_by("size")] == sizes
+    ends = things.find(Large).aggregate(least=Min("size"), most=Max("size"), all=Sum("size"))
+    assert (ends.least, ends.most) == (sizes[0], sizes[-1])
+    assert abs(ends.all - sum(sizes)) <= 1e-12 * sum(map(abs, sizes))
+
+
+def test_a_key_is_a_value_and_no_path(things: BaseStorageAdapter) -> None:
+    for n, status in enumerate(("$", "$count", "a", None)):
+        Thing(id=str(n), status=status, count=7).save(things)
+    groups = things.find(Thing).group_by("status").aggregate(n=Count())
+    assert sorted(map(str, (row.status for row in groups))) == ["$", "$count", "None", "a"]
+
+
+def test_values_that_a_server_takes_for_each_other_are_told_apart(
+    things: BaseStorageAdapter,
+) -> None:
+    sizes = [2**63 - 1, 2**64 + 1, -(2**63), -(2**63) - 1]
+    things.insert_many([Thing(id=str(n), big=one) for n, one in enumerate(sizes)])
+    assert things.find(Thing).values("big") == sorted(sizes)
