@@ -42,7 +42,7 @@ def _is_kept(value: Any, *, inside: bool = False) -> bool:
 
 SHORT: Final = frozenset(
     {
-        *("test_create", "test_delete", "test_keys", "test_names", "test_read", "test_unique"),
+        *("test_create", "test_delete", "test_keys", "test_read", "test_unique"),
         *("test_server_connections", "test_server_deadlines", "test_server_uses"),
     }
 )
