@@ -57,8 +57,8 @@ AMOUNTS: Final[dict[str, list[Any]]] = {
         Decimal("1."),
     ],
 }
-AMOUNTS |= {"bounded": AMOUNTS["ratio"], "stock": AMOUNTS["count"]}
-AMOUNTS |= {"paid": AMOUNTS["price"], "money": AMOUNTS["price"]}
+AMOUNTS.update(bounded=AMOUNTS["ratio"], stock=AMOUNTS["count"])
+AMOUNTS.update(paid=AMOUNTS["price"], money=AMOUNTS["price"])
 
 Both = tuple[PostgreSQLStorage, BaseStorageAdapter]
 
@@ -161,6 +161,6 @@ def test_random_numbers_are_added_at_once_as_in_memory(
 def test_it_is_one_statement(both: Both, field: str, amount: Any) -> None:
     server, _ = both
     server.clear()
-    server.insert_many([Account(id=str(n), **{field: 3}) for n in range(5)])
+    server.insert_many([Account.model_validate({"id": str(n), field: 3}) for n in range(5)])
     plan = server.find(Account).explain_update(**{f"{field}__inc": amount})
     assert plan.data["native"], plan

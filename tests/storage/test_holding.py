@@ -7,6 +7,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -32,7 +33,7 @@ names: list[str] = []
 TAGS = {"red", "green", "blue", "yellow"}
 
 
-def held(**conditions: object) -> str:
+def held(**conditions: Any) -> str:
     """The name of the lock of one call."""
     names.clear()
     with Holding() as db:
