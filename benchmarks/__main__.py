@@ -16,6 +16,7 @@ from pathlib import Path
 import pydantic
 
 from benchmarks import report
+from benchmarks.awaited import AwaitedOnMongoDB, AwaitedOnPostgreSQL
 from benchmarks.by_hand import MemoryByHand, SQLiteByHand
 from benchmarks.by_hand_files import LevelDBByHand, LevelDBByHandUnsynced, ShelveByHand
 from benchmarks.by_hand_servers import MongoDBByHand, PostgreSQLByHand
@@ -64,8 +65,12 @@ _OTHERS: dict[str, dict[str, tuple[type[Contestant], ...]]] = {
         "tinydb": (TinyDBFile,),
     },
     "tinydb": {"tinydb": (TinyDBFile, TinyDBCached), "montydb": (MontyDBFile,)},
-    "postgresql": {"sqlalchemy": (SQLAlchemyAsync,)},
-    "mongodb": {"mongoengine": (MongoEngine,), "beanie": (Beanie,)},
+    "postgresql": {"greenlet": (AwaitedOnPostgreSQL,), "sqlalchemy": (SQLAlchemyAsync,)},
+    "mongodb": {
+        "greenlet": (AwaitedOnMongoDB,),
+        "mongoengine": (MongoEngine,),
+        "beanie": (Beanie,),
+    },
 }
 _LARGEST_FOR_SLOW = 10_000
 

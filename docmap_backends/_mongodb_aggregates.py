@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import count
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -18,14 +17,20 @@ from bson import Int64
 from docmap.errors import StorageError, Unavailable, Unsupported
 from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery
 from docmap.query.accumulators import of_total
-from docmap.query.aggregates import Key, Reading, Term
-from docmap.query.groups import Groups, Row
+from docmap.query.aggregates import Grouping, Key, Reading, Term, part_of
+from docmap.query.groups import Columns, Groups, Row
 from docmap.schema.schema import Schema
-from docmap.values import INT_MAX, same_number
+from docmap.values import INT_MAX, MISSING, same_number
 from docmap_backends._mongodb_explain import explained, explained_pipeline
 from docmap_backends._mongodb_fields import stored_top
 from docmap_backends._mongodb_names import ID
-from docmap_backends._mongodb_queries import MongoQueries, field_name, logical_value, render
+from docmap_backends._mongodb_queries import (
+    MongoQueries,
+    field_name,
+    logical_reader,
+    logical_value,
+    render,
+)
 from docmap_backends._mongodb_values import to_data
 
 _BATCH: Final = 2_000
@@ -70,9 +75,12 @@ class MongoAggregates(MongoQueries):
                 if not found and not asked.grouping.keys:
                     return Groups(asked.grouping).rows()
                 return found
-        groups = Groups(asked.grouping)
+        groups, columns = Groups(asked.grouping), self._columns(schema, asked.grouping)
         for documents in self._fields(schema, asked):
-            groups.add_trees([schema.codec.tree(to_data(schema, one)) for one in documents])
+            if columns is not None:
+                groups.add(columns(documents))
+            else:
+                groups.add_trees([schema.codec.tree(to_data(schema, one)) for one in documents])
         return groups.rows()
 
     def _explain_aggregate(self, schema: Schema, asked: NativeAggregate) -> EnginePlan | None:
@@ -105,6 +113,34 @@ class MongoAggregates(MongoQueries):
         finally:
             self._client.close_cursor(cursor)
 
+    def _columns(
+        self, schema: Schema, grouping: Grouping
+    ) -> Callable[[list[dict[str, Any]]], Columns] | None:
+        """What makes columns of documents, each value converted alone; None for trees of them.
+
+        That is where all that is stored at the places is known to be of one scalar type.
+        """
+        readings = grouping.readings
+        alone = schema.family is None or schema.family.alone
+        if not alone or not all(
+            not one.path.each and self.trusts(schema, one.path, one.type) for one in readings
+        ):
+            return None
+        keys = [_value_of(schema, key.reading) for key in grouping.keys]
+        terms = [
+            None if term.reading is None else _value_of(schema, term.reading)
+            for term in grouping.terms
+        ]
+
+        def columns(documents: list[dict[str, Any]]) -> Columns:
+            return Columns(
+                len(documents),
+                [list(map(read, documents)) for read in keys],
+                [documents if read is None else list(map(read, documents)) for read in terms],
+            )
+
+        return columns
+
     def _pipeline(self, schema: Schema, asked: NativeAggregate) -> _Pipeline | None:
         """The form of what is asked as groups of the server; None where that is not exact."""
         keys = [self._key(schema, key) for key in asked.grouping.keys]
@@ -113,13 +149,14 @@ class MongoAggregates(MongoQueries):
         known = [result for result in results if result is not None]
         if len(known_keys) < len(keys) or len(known) < len(results):
             return None
-        group: dict[str, Any] = {
-            ID: {f"k{i}": key.expression for i, key in enumerate(known_keys)} if keys else None
-        }
-        names = count()
-        places = [[f"r{next(names)}" for _ in result.accumulators] for result in known]
-        for result, place in zip(known, places, strict=True):
+        by: Any = {f"k{i}": key.expression for i, key in enumerate(known_keys)} if keys else None
+        group: dict[str, Any] = {ID: known_keys[0].expression if len(keys) == 1 else by}
+        names: dict[str, str] = {}  # what two results need is asked for once
+        places: list[list[str]] = []
+        for result in known:
+            place = [names.setdefault(repr(one), f"r{len(names)}") for one in result.accumulators]
             group.update(zip(place, result.accumulators, strict=True))
+            places.append(place)
         stages = [{"$match": render(asked.condition)}] if asked.condition is not None else []
         return _Pipeline([*stages, {"$group": group}], _reader(known_keys, known, places))
 
@@ -134,9 +171,7 @@ class MongoAggregates(MongoQueries):
         kind, path = reading.type, reading.path
         if path.each or not self.trusts(schema, path, kind):
             return None
-        if kind.kind in {"bigint", "bytes"} or (
-            kind.kind in {"decimal", "float"} and not self.exact_numbers
-        ):
+        if kind.kind in {"bigint", "bytes"} or (kind.kind == "decimal" and not self.exact_numbers):
             return None
         expression = f"${field_name(schema, path)}"
         if reading.part is not None:
@@ -158,13 +193,19 @@ class MongoAggregates(MongoQueries):
         match term.function:
             case "count":
                 return _Result((there,), int)
-            case "min" | "max" if kind != "str" or self.code_point_order:
+            case "min" | "max" if self._compares(kind):
                 return _Result(({f"${term.function}": expression},), column.read)
             case "sum" | "avg" if kind in _ADDED:
                 read = partial(_added, term, _ADDED[kind])
-                least, most = {"$min": expression}, {"$max": expression}
-                return _Result(({"$sum": expression}, there, least, most), read)
+                ends = () if kind == "float" else ({"$min": expression}, {"$max": expression})
+                return _Result(({"$sum": expression}, there, *ends), read)
         return None
+
+    def _compares(self, kind: str) -> bool:
+        """True if the server orders values of a kind; some take large floats for each other."""
+        if kind == "float":
+            return self.exact_numbers
+        return kind != "str" or self.code_point_order
 
 
 class _Inexact(Exception):
@@ -178,6 +219,25 @@ _PARTS: Final[dict[str, Callable[[str], Any]]] = {
     "hour": lambda value: {"$hour": value},
     "weekday": lambda value: {"$subtract": [{"$isoDayOfWeek": value}, 1]},
 }
+
+
+def _value_of(schema: Schema, reading: Reading) -> Read:
+    """What reads a place of a document where values of its declared type are stored."""
+    *parents, last = field_name(schema, reading.path).split(".")
+    convert, part = logical_reader(reading.type), reading.part
+
+    def value(document: Any) -> Any:
+        for name in parents:
+            document = document.get(name)
+            if type(document) is not dict:
+                return MISSING
+        found = document.get(last, MISSING)
+        if found is None or found is MISSING:
+            return found
+        held = convert(found)
+        return held if part is None else part_of(part, held)
+
+    return value
 
 
 def _whole(value: Any) -> int | None:
@@ -210,8 +270,12 @@ def _reader(
     keys: Sequence[_Column], results: Sequence[_Result], places: Sequence[Sequence[str]]
 ) -> Callable[[dict[str, Any]], Row]:
     def row(document: dict[str, Any]) -> Row:
-        held = document[ID] or {}
-        found = [key.read(held.get(f"k{i}")) for i, key in enumerate(keys)]
+        by = document.get(ID)
+        if len(keys) == 1:
+            found = [keys[0].read(by)]
+        else:
+            held = by or {}
+            found = [key.read(held.get(f"k{i}")) for i, key in enumerate(keys)]
         found += [
             result.read(*(document[name] for name in place))
             for result, place in zip(results, places, strict=True)

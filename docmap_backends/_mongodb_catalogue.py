@@ -2,14 +2,15 @@
 
 One document a collection, under its name: `keys` are the storage names of the key in the classes
 that have written it, `shapes` the types that they declare, `own` is true if docmap made the
-collection, `indexes` what its indexes are over, `last_key` the last int key that was given. Without
-such a document docmap has not written the collection yet.
+collection, `indexes` what its indexes are over, `last_key` the last int key that was given,
+`expires` what its TTL index is over and after how many seconds. Without such a document docmap has
+not written the collection yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -18,7 +19,6 @@ from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap.storage.bridge import Lock
 from docmap.values import INT_MAX
-from docmap_backends._mongodb_client import Client
 from docmap_backends._mongodb_names import ID, OWN
 from docmap_backends._mongodb_types import Known, shape_of, written
 
@@ -28,18 +28,34 @@ _SHAPES: Final = "shapes"
 _OWN: Final = "own"
 _INDEXES: Final = "indexes"
 _LAST: Final = "last_key"
+_EXPIRES: Final = "expires"
 Run = Callable[..., Any]
 """How a storage runs a call of the driver, within the deadline of its operation."""
+
+
+class Expires(NamedTuple):
+    """A TTL index: the field that holds a moment, and how many seconds after it."""
+
+    field: str
+    seconds: int
+
+
+class _Client(Protocol):
+    @property
+    def database(self) -> Any:
+        """The driver's database."""
 
 
 class Catalogue:
     """The notes of one database, through one client. Nothing of them is part of a transaction."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: _Client) -> None:
         self._client = client
         self._turn = Lock()
         self._counted: dict[str, int] = {}
         """What the counters have reached at least."""
+        self._expires: dict[str, Expires | None] = {}
+        """The TTL indexes, as noted when the collections were last looked up."""
         self.known = Known()
 
     @property
@@ -49,6 +65,7 @@ class Catalogue:
     def forget(self) -> None:
         """Nothing is known any more: collections were removed."""
         self._counted.clear()
+        self._expires.clear()
         self.known.forget()
 
     # -- collections
@@ -63,6 +80,8 @@ class Catalogue:
         """Read who writes the collection; the storage names of its key."""
         found = self._found(run, collection)
         self.known.learn(collection, found.get(_SHAPES, ()), own=bool(found.get(_OWN)))
+        noted = found.get(_EXPIRES)
+        self._expires[collection] = Expires(*from_json(noted)) if noted else None
         return _texts(found.get(_KEYS))
 
     def note(self, run: Run, schema: Schema, *, made: bool) -> None:
@@ -85,6 +104,7 @@ class Catalogue:
         notes = self._notes
         run(lambda: notes.delete_one({ID: collection}), writes="one")
         self._counted.pop(collection, None)
+        self._expires.pop(collection, None)
 
     def _found(self, run: Run, collection: str) -> dict[str, Any]:
         notes = self._notes
@@ -115,6 +135,19 @@ class Catalogue:
                 found, map(from_json, found.values()), strict=True
             )
         }
+
+    # -- what has expired
+
+    def expires(self, collection: str) -> Expires | None:
+        """The TTL index that a collection has, as `look` found it; None if it has none."""
+        return self._expires.get(collection)
+
+    def note_expires(self, run: Run, collection: str, found: Expires | None) -> None:
+        """Note the TTL index that a collection has from now on."""
+        notes, told = self._notes, to_json(found).decode() if found is not None else ""
+        change = {"$set": {_EXPIRES: told}}
+        run(lambda: notes.update_one({ID: collection}, change, upsert=True), writes="one")
+        self._expires[collection] = found
 
     # -- counters
 
@@ -148,7 +181,8 @@ class Catalogue:
             return False
         notes, place = self._notes, {ID: name, _LAST: last}
         change = {"$set": {_LAST: last + count}}
-        result = run(lambda: notes.update_one(place, change), writes="one")
+        # Without `writes`: a key that nobody uses is lost if the answer is, and no document.
+        result = run(lambda: notes.update_one(place, change))
         return bool(result.matched_count)
 
     def count_to(self, run: Run, schema: Schema, key: int) -> None:
@@ -157,7 +191,7 @@ class Catalogue:
         if self._counted.get(name, -1) >= key:
             return
         change = {"$max": {_LAST: key}}
-        run(lambda: notes.update_one({ID: name}, change, upsert=True), writes="one")
+        run(lambda: notes.update_one({ID: name}, change, upsert=True))
         self._counted[name] = key
 
     def counted(self, run: Run, schema: Schema) -> int:

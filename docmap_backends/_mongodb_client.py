@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import ConfigurationError, PyMongoError
 from pymongo.monitoring import CommandListener
 
-from docmap.errors import NotConnected, StorageError, Unavailable, Unsupported
+from docmap.errors import InvalidConfig, NotConnected, StorageError, Unavailable, Unsupported
 from docmap.storage.bridge import Local, wait
 from docmap.storage.url import URL
 from docmap_backends._mongodb_abilities import Abilities
@@ -26,20 +26,27 @@ from docmap_backends._mongodb_errors import (
     scrubbed,
     translated,
 )
-from docmap_backends._mongodb_settings import database_name, keywords, place, seeds
+from docmap_backends._mongodb_settings import SETTINGS, database_name, keywords, place, seeds
+from docmap_backends._mongodb_values import OPTIONS
 
 
 class _Attempt:
-    """One call of the driver: how many of its commands were sent and not answered for certain."""
+    """One call of the driver: how many of its commands did something, and may have."""
 
-    __slots__ = ("unanswered",)
+    __slots__ = ("done", "unanswered")
 
     def __init__(self) -> None:
+        self.done = 0
         self.unanswered = 0
+
+    def may_have_written(self, writes: Writes) -> bool:
+        """True if nobody can say that nothing was written; large bulks are several commands."""
+        return self.unanswered > 0 or (writes == "many" and self.done > 0)
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("docmap_mongodb_attempt", default=None)
-_CLOSING: Final = 1.0  # seconds to tell the server of a cursor that it would close by itself
+_CLOSING: Final = 1.0  # seconds to tell the server of what it would end by itself
+_KEPT: Final = 1_000  # collections
 _HANDSHAKE: Final = frozenset({"hello", "isMaster", "ismaster", "ping", "endSessions"})
 
 
@@ -59,6 +66,7 @@ class _Sent(CommandListener):
         attempt = _attempt.get()
         if attempt is not None and event.command_name not in _HANDSHAKE:
             attempt.unanswered -= 1
+            attempt.done += 1
 
     def failed(self, event: Any) -> None:
         attempt = _attempt.get()
@@ -99,6 +107,7 @@ class Client:
         if failure is not None:
             raise failure  # here, where no frame that it holds has a password
         self.database = self.native[database_name(url)]
+        self._collections: dict[str, Any] = {}
 
     # -- calls
 
@@ -122,7 +131,8 @@ class Client:
             self.fail(error)
             if is_duplicate(error):
                 raise
-            raise self.error(error, writes=writes, sent=attempt.unanswered > 0) from scrubbed(error)
+            sent = attempt.may_have_written(writes)
+            raise self.error(error, writes=writes, sent=sent) from scrubbed(error)
         except Exception:
             raise  # such as the end of a cursor
         except BaseException as error:
@@ -167,6 +177,21 @@ class Client:
         if cursor.alive and not self._closed:
             with suppress(*DRIVER_ERRORS, StorageError):
                 self.run(cursor.close, deadline=monotonic() + _CLOSING)
+
+    def collection(self, name: str, asked: Mapping[str, Any] | None = None) -> Any:
+        """The driver's collection, with the concerns and the preference that are asked for.
+
+        Without any it is made once: that takes as long as a tenth of reading a document.
+        """
+        if asked:
+            return self.database.get_collection(name, codec_options=OPTIONS, **asked)
+        found = self._collections.get(name)
+        if found is None:
+            if len(self._collections) >= _KEPT:
+                self._collections.clear()
+            found = self.database.get_collection(name, codec_options=OPTIONS)
+            self._collections[name] = found
+        return found
 
     # -- sessions
 
@@ -231,7 +256,8 @@ class Client:
         """Close all connections. In a forked child they are the parent's, and left alone."""
         self._closed = True
         if self._process == os.getpid():
-            with suppress(*DRIVER_ERRORS, StorageError):
+            # The driver tells a server of its sessions, and would wait for a silent one.
+            with suppress(*DRIVER_ERRORS, StorageError), pymongo.timeout(_CLOSING):
                 wait(self.native.close())
 
     def __repr__(self) -> str:
@@ -239,6 +265,19 @@ class Client:
 
 
 def _refusal(error: Exception, place: str) -> Exception:
+    text = str(error).replace(" ", "").lower()  # which may hold a value: that is not told
+    named = [name for name in SETTINGS if name.lower() in text and len(name) > 1]
+    if named:
+        name = max(named, key=len)
+        return InvalidConfig(
+            f"mongodb: the driver refuses the option {name}", engine="mongodb", field=name
+        )
+    if isinstance(error, OSError):
+        return InvalidConfig(
+            "mongodb: a file that one of the options of TLS names cannot be read: see tlsCAFile, "
+            "tlsCertificateKeyFile and tlsCRLFile",
+            engine="mongodb",
+        )
     made = translated(error if isinstance(error, PyMongoError) else ConfigurationError(), place)
     made.engine = "mongodb"
     return made

@@ -1,14 +1,15 @@
-"""How new what is read must be, and from which member: what MongoDB calls it."""
+"""How new what is read must be, from which member, and who confirms a write, in MongoDB's words."""
 
 from __future__ import annotations
 
 import threading
 from typing import Any, Final
 
+from pymongo import WriteConcern
 from pymongo import read_preferences as preferences
 from pymongo.read_concern import ReadConcern
 
-from docmap.storage.call_options import Consistency, ReadPreference
+from docmap.storage.call_options import CallOptions, Consistency, ReadPreference
 
 _PREFERENCES: Final[dict[ReadPreference, type]] = {
     "primary": preferences.Primary,
@@ -47,17 +48,34 @@ class _After(ReadConcern):
         return {"level": self.level, "afterClusterTime": self._time}
 
 
-def read_options(
+def call_options(call: CallOptions, clock: Clock) -> dict[str, Any]:
+    """The concerns and the preference that a call asks for, as the driver's keywords."""
+    asked = (call.consistency, call.read_preference, call.read_concern, call.write_concern)
+    if asked == _NOTHING:
+        return {}
+    found = _reading(call.consistency, call.read_preference, clock)
+    if call.read_concern is not None:
+        found["read_concern"] = ReadConcern(call.read_concern)
+    if call.write_concern is not None:
+        found["write_concern"] = WriteConcern(call.write_concern)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_NOTHING: Final = (None, None, None, None)
+
+
+def _reading(
     consistency: Consistency | None, preference: ReadPreference | None, clock: Clock
-) -> tuple[ReadConcern | None, Any]:
-    """The driver's read concern and read preference; None is what the client was opened with."""
+) -> dict[str, Any]:
     chosen = None if preference is None else _PREFERENCES[preference]()
+    concern: ReadConcern | None = None
     replicated = clock.now is not None
     if consistency == "eventual":
-        return ReadConcern("local"), chosen or preferences.SecondaryPreferred()
-    if consistency == "strong":
+        concern, chosen = ReadConcern("local"), chosen or preferences.SecondaryPreferred()
+    elif consistency == "strong":
         # Only the primary can say that nothing newer was acknowledged.
-        return (ReadConcern("linearizable") if replicated else None), preferences.Primary()
-    if consistency == "causal" and replicated:
-        return _After(clock.now), chosen
-    return None, chosen
+        concern = ReadConcern("linearizable") if replicated else None
+        chosen = preferences.Primary()
+    elif consistency == "causal" and replicated:
+        concern = _After(clock.now)
+    return {"read_concern": concern, "read_preference": chosen}

@@ -5,7 +5,7 @@ Compiled once for each type; what is stored of another type than declared keeps 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -161,30 +161,40 @@ def _contains_itself(kind: FieldType) -> bool:
     return meets(kind, frozenset())
 
 
-def _object_writer(kind: FieldType) -> Convert:
-    known: dict[str, tuple[str, Convert | None]] = {
-        entry.stored: (stored_name(entry.stored), _later(writer, entry.type, native))
-        for entry in kind.fields.values()
-    }
-    others = _later(writer, kind.item, native) if kind.item else None
+def _object_of(
+    of: Callable[[FieldType], Convert | None],
+    kind: FieldType,
+    untyped: Convert,
+    names: Mapping[str, tuple[str, FieldType]],
+    other: Callable[[str], str],
+) -> Convert:
+    """What converts an object: `names` of fields to their new names, `other` renames the rest."""
+    known = {name: (new, _later(of, one, untyped)) for name, (new, one) in names.items()}
+    others = _later(of, kind.item, untyped) if kind.item else None
 
-    def write(held: Any) -> Any:
+    def convert_all(held: Any) -> Any:
         if type(held) is not dict:
-            return held if type(held) in PLAIN else native(held)
+            return held if type(held) in PLAIN else untyped(held)
         result: dict[str, Any] = {}
         for name, value in held.items():
             place = known.get(name)
             if place is None:
-                convert, stored = others, stored_name(name)
+                new, convert = other(name), others
             else:
-                stored, convert = place
+                new, convert = place
             if convert is not None:
-                result[stored] = convert(value)
+                result[new] = convert(value)
             else:
-                result[stored] = value if type(value) in PLAIN else native(value)
+                result[new] = value if type(value) in PLAIN else untyped(value)
         return result
 
-    return write
+    return convert_all
+
+
+def _object_writer(kind: FieldType) -> Convert:
+    fields = kind.fields.values()
+    names = {field.stored: (stored_name(field.stored), field.type) for field in fields}
+    return _object_of(writer, kind, native, names, stored_name)
 
 
 # -- to JSON, by type
@@ -274,26 +284,6 @@ def _read_microseconds(value: Any) -> Any:
 
 
 def _object_reader(kind: FieldType) -> Convert:
-    known: dict[str, tuple[str, Convert | None]] = {
-        stored_name(entry.stored): (entry.stored, _later(reader, entry.type, wire))
-        for entry in kind.fields.values()
-    }
-    others = _later(reader, kind.item, wire) if kind.item else None
-
-    def read(value: Any) -> Any:
-        if type(value) is not dict:
-            return value if type(value) in PLAIN else wire(value)
-        result: dict[str, Any] = {}
-        for stored, held in value.items():
-            place = known.get(stored)
-            if place is None:
-                convert, name = others, read_name(stored)
-            else:
-                name, convert = place
-            if convert is not None:
-                result[name] = convert(held)
-            else:
-                result[name] = held if type(held) in PLAIN else wire(held)
-        return result
-
-    return read
+    fields = kind.fields.values()
+    names = {stored_name(field.stored): (field.stored, field.type) for field in fields}
+    return _object_of(reader, kind, wire, names, read_name)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from bson.errors import BSONError
+from bson.errors import BSONError, InvalidDocument
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
@@ -43,7 +43,7 @@ Writes = Literal["", "one", "many"]
 DRIVER_ERRORS: Final = (PyMongoError, BSONError)
 
 # Codes by what they say; servers of the same protocol give the same codes.
-_NOT_PRIMARY: Final = frozenset({10107, 13435, 10058})
+_NOT_PRIMARY: Final = frozenset({10107, 13435, 13436, 10058})
 _INTERRUPTED: Final = frozenset({6, 7, 89, 91, 189, 9001, 11600, 11602})
 _CONFLICTS: Final = frozenset({24, 112, 225, 239, 246, 251})
 _DENIED: Final = frozenset({13, 18, 8000})
@@ -67,6 +67,7 @@ _PLAIN: Final = frozenset(
         WriteError,
     }
 )
+_WRITTEN: Final = ("nInserted", "nModified", "nRemoved", "nUpserted")
 _DUPLICATE: Final = frozenset({11000, 11001, 12582})
 _VALIDATION: Final = 121
 _NO_INDEX: Final = 67
@@ -83,9 +84,7 @@ def translated(
     """
     unsure = bool(writes) and sent
     if isinstance(error, BSONError):
-        return CorruptStore(
-            f"mongodb: {place} gave a document that is no valid BSON: look at it with mongosh"
-        )
+        return _not_bson(error, place)
     if isinstance(error, BulkWriteError):
         return _bulk(error, place)
     if isinstance(error, NotPrimaryError):
@@ -109,7 +108,7 @@ def translated(
     if isinstance(error, ConnectionFailure):
         return _unknown(place) if unsure else _no_answer(place)
     if isinstance(error, ConfigurationError):
-        return InvalidConfig(f"mongodb: the driver refuses the options for {place}")
+        return _not_configured(error, place)
     if isinstance(error, InvalidOperation):
         return NotConnected(f"mongodb: the connection to {place} is closed: call reconnect()")
     return StorageError(f"mongodb: {place} failed with {type(error).__name__}")
@@ -165,7 +164,38 @@ def _unreachable(error: Exception, place: str, *, unsure: bool) -> StorageError:
         )
     if unsure:
         return _unknown(place)
-    return Unavailable(f"mongodb: {place} cannot be reached, and {_LATER}")
+    if "match selector" in text:
+        return Unavailable(
+            f"mongodb: {place} has no member now that may answer this, as a primary is elected or "
+            f"the read preference fits none; {_LATER}"
+        )
+    if "for replica set name" in text or "replica set named" in text:
+        return Unavailable(
+            f"mongodb: {place} shows no member of the replica set that the URL names: check "
+            f"replicaSet; {_LATER}"
+        )
+    return Unavailable(
+        f"mongodb: {place} cannot be reached: check host and port, and that it runs; {_LATER}"
+    )
+
+
+def _not_bson(error: BSONError, place: str) -> StorageError:
+    if isinstance(error, InvalidDocument):
+        return StorageError(
+            f"mongodb: the document is too large for {place}, or has what the driver cannot send; "
+            "nothing was written"
+        )
+    return CorruptStore(
+        f"mongodb: {place} gave a document that is no valid BSON: look at it with mongosh"
+    )
+
+
+def _not_configured(error: ConfigurationError, place: str) -> Unavailable | InvalidConfig:
+    if type(error.__cause__).__module__.startswith("dns."):
+        return Unavailable(
+            f"mongodb: the DNS names no servers for {place}: check the name, or try again later"
+        )
+    return InvalidConfig(f"mongodb: the driver refuses the options for {place}")
 
 
 def _no_answer(place: str) -> Unavailable:
@@ -187,7 +217,10 @@ def _bulk(error: BulkWriteError, place: str) -> StorageError | Unsupported:
     details: Mapping[str, Any] = error.details or {}
     failures = details.get("writeErrors") or ()
     if failures:
-        return _of_code(int(failures[0].get("code") or 0), error, place)
+        done = sum(int(details.get(name) or 0) for name in _WRITTEN)
+        made = _of_code(int(failures[0].get("code") or 0), error, place)
+        made.done = done
+        return made
     return OutcomeUnknown(
         f"mongodb: {place} wrote the documents, and did not confirm them as the write concern "
         "asks: get them by their keys and compare before you write again"
@@ -228,6 +261,10 @@ def scrubbed(error: Exception) -> Exception:
         labels = [label for label in _LABELS if error.has_error_label(label)]
         kind: type[OperationFailure] = type(error) if type(error) in _PLAIN else OperationFailure
         return kind(_told(error), error.code, {"errorLabels": labels})
+    if isinstance(error, NotPrimaryError):
+        labels = [label for label in _LABELS if error.has_error_label(label)]
+        code = _code_of(error)
+        return NotPrimaryError(f"code {code}", {"code": code, "errorLabels": labels})
     if not isinstance(error, DRIVER_ERRORS) or isinstance(error, ConnectionFailure):
         return error  # names hosts and ports only
     return PyMongoError(type(error).__name__)

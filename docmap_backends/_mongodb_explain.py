@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from docmap.errors import StorageError, Unavailable, Unsupported
 from docmap.plan.engine import EnginePlan
 from docmap.schema.schema import Schema
+from docmap_backends._mongodb_judging import JUDGED, KEY, judged, listed
 from docmap_backends._mongodb_streams import Search
 from docmap_backends._mongodb_values import OPTIONS
 
@@ -58,13 +59,22 @@ def _planned(
     except Unavailable:
         raise
     except (StorageError, Unsupported):
-        only_key = set(command.get("filter", ())) == {"_id"}
-        detail = ("the server does not explain its plans",)
-        return EnginePlan(
-            ("(key)",) if only_key else (), not only_key, size, detail, statement=text
-        )
+        found = None
     declared = (index for one in (schema, *schema.relatives) for index in one.indexes)
-    return reduced(found, {index.name: index.label for index in declared}, size, text)
+    labels = {index.name: index.label for index in declared}
+    if found is not None:
+        return reduced(found, labels, size, text)
+    used = judged(*_asked(command), listed(storage.listed_indexes(schema)))
+    names = tuple(dict.fromkeys("(key)" if one == KEY else _label(one, labels) for one in used))
+    return EnginePlan(names, not used, size, (JUDGED,), text)
+
+
+def _asked(command: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+    """The filter and the order of a command."""
+    if "pipeline" in command:
+        first = command["pipeline"][0] if command["pipeline"] else {}
+        return first.get("$match", {}), []
+    return command["filter"], list(command.get("sort", {}).items())
 
 
 def reduced(

@@ -3,6 +3,8 @@
 MongoDB keeps a name with a dot or a `$` in front, and no query, index or update reaches it; some
 servers of its protocol refuse it. Such a name, and the empty one, is stored with `%` in front:
 `a.b` as `%a%2Eb`. The same name unescaped, as another program wrote it, is read as it is.
+
+What JSON escapes is escaped in such names too, since some servers put JSON together of them.
 """
 
 from __future__ import annotations
@@ -15,16 +17,17 @@ from docmap_backends._mongodb_names import ID, MARKS, REVISION
 
 _MARK: Final = "%"
 _RESERVED: Final = frozenset({REVISION, MARKS})
-_ESCAPES: Final = {"%25": "%", "%2E": "."}
-_ESCAPE = re.compile("%25|%2E")
+_ESCAPED: Final = {f"%{ord(one):02X}": one for one in '%."\\' + "".join(map(chr, range(32)))}
+_ESCAPES: Final = {ord(one): escape for escape, one in _ESCAPED.items()}
+_ESCAPE: Final = re.compile("|".join(_ESCAPED))
 
 
 @lru_cache(maxsize=8192)
 def stored_name(name: str) -> str:
     """The name under which a field is stored.
 
-    >>> [stored_name(name) for name in ("size", "a.b", "$gt", "", "100%", "%a")]
-    ['size', '%a%2Eb', '%$gt', '%', '100%', '%a']
+    >>> [stored_name(name) for name in ("size", "a.b", '"a."', "", "100%", "%a")]
+    ['size', '%a%2Eb', '%%22a%2E%22', '%', '100%', '%a']
     """
     return _escaped(name) if is_awkward(name) else name
 
@@ -48,14 +51,14 @@ def is_awkward(name: str) -> bool:
 
 
 def _escaped(name: str) -> str:
-    return _MARK + name.replace("%", "%25").replace(".", "%2E")
+    return _MARK + name.translate(_ESCAPES)
 
 
 def _escaped_name(stored: str) -> str | None:
     """What was escaped to `stored`; None if nothing was."""
     if stored[:1] != _MARK:
         return None
-    name = _ESCAPE.sub(lambda found: _ESCAPES[found[0]], stored[1:])
+    name = _ESCAPE.sub(lambda found: _ESCAPED[found[0]], stored[1:])
     return name if is_awkward(name) and _escaped(name) == stored else None
 
 

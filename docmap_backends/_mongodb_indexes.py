@@ -26,7 +26,8 @@ from docmap.values import MISSING
 from docmap_backends._mongodb_aggregates import MongoAggregates
 from docmap_backends._mongodb_converters import without_decimals
 from docmap_backends._mongodb_errors import scrubbed
-from docmap_backends._mongodb_names import ID, MARKS
+from docmap_backends._mongodb_judging import KEY
+from docmap_backends._mongodb_names import EXPIRY, ID, MARKS
 from docmap_backends._mongodb_places import NO_ARRAY, Filter
 from docmap_backends._mongodb_queries import field_name
 from docmap_backends._mongodb_streams import Search
@@ -56,15 +57,8 @@ class MongoIndexes(MongoAggregates):
 
     def _index_keys(self, schema: Schema) -> dict[str, Mapping[str, Any]]:
         """The keys of the indexes that are there, by name."""
-        collection = self._collection(schema)
-        try:
-            cursor = self._run(collection.list_indexes)
-            found = self._run(cursor.to_list)
-        except StorageError as error:
-            if getattr(error.__cause__, "code", None) == _NO_COLLECTION:
-                return {}
-            raise
-        return {one["name"]: one["key"] for one in found if one["name"] != "_id_"}
+        found = self.listed_indexes(schema)
+        return {one["name"]: one["key"] for one in found if one["name"] not in {KEY, EXPIRY}}
 
     def _make_index(self, schema: Schema, index: BoundIndex) -> None:
         collection = self._collection(schema)
@@ -165,9 +159,6 @@ class MongoIndexes(MongoAggregates):
         found = self._first_conflict(schema, key, data)
         if found is not None:
             raise found
-
-
-_NO_COLLECTION: Final = 26
 
 
 def index_models(schema: Schema, index: BoundIndex, *, partial: bool) -> list[IndexModel]:

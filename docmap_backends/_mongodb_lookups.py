@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from itertools import permutations
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from docmap_backends._mongodb_places import (
     ElementCodec,
     Filter,
     Place,
+    guard_of,
     place_of,
 )
 from docmap_backends._mongodb_values import to_native
@@ -164,10 +166,17 @@ def _equals_object(place: Place, value: dict[str, Any], codec: FieldCodec) -> Na
     plain = type(wanted) is dict and all(map(_is_value, wanted.values()))
     if len(value) == 1 and not plain:
         raise ValueError("what only MongoDB has may be stored for it")
-    # MongoDB's equality of objects depends on the order of their keys.
-    if len(value) < 2 and all(_is_exact_item(codec, item) for item in value.values()):
-        return place.native(place.having(**{"$eq": wanted}))
+    few = plain and len(wanted) == len(value) <= _KEYS
+    if few and all(_is_exact_item(codec, item) for item in value.values()):
+        if len(value) < 2:
+            return place.native(place.having(**{"$eq": wanted}))
+        # MongoDB's equality of objects depends on the order of their keys.
+        orders = [dict(items) for items in permutations(wanted.items())]
+        return place.native(place.having(**{"$in": orders}))
     return place.native(place.having(**{"$type": "object"}), exact=False)
+
+
+_KEYS: Final = 4  # of an object that is asked for in every order
 
 
 @lookups.register("in")
@@ -329,8 +338,11 @@ def has_element(place: Place, element: FieldType, value: Any, codec: FieldCodec)
     if is_number(value) and not compares_exactly(codec.engine, value):
         wider = {"$elemMatch": near_operators("=", value)}
         return place.native(place.listed(**wider), exact=False)
-    wanted = None if value is None else _operand(element, value)
-    return place.native(place.listed(**{"$elemMatch": {"$eq": wanted}}))
+    if value is None:
+        return place.native(place.listed(**{"$elemMatch": {"$eq": None}}))
+    guard = guard_of(element, codec)
+    equal = {"$eq": _operand(element, value), **(guard if guard is not NO_ARRAY else {})}
+    return place.native(place.listed(**{"$elemMatch": equal}))
 
 
 @lookups.register("contains_any")

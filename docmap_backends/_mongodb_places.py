@@ -7,7 +7,7 @@ that is there. So every filter asks besides that neither is a list, which no ind
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,10 @@ from docmap_backends._mongodb_types import indexed_type
 Filter = dict[str, Any]
 ARRAY: Final = {"$type": "array"}
 NO_ARRAY: Final = {"$not": ARRAY}
+_NO_FRACTION: Final = {"$not": {"$type": ["array", "double", "decimal"]}}
+"""What else a place of whole microseconds may hold is a number of another program's."""
+_NO_DOUBLE: Final = {"$not": {"$type": ["array", "double"]}}
+"""The same for a server without Decimal128, which does not know its name."""
 NOTHING: Final[Filter] = {ID: {"$in": []}}
 """The filter that no document matches."""
 SELF: Final = ""
@@ -45,12 +49,14 @@ class Place:
     """The path goes through a list: a filter finds all that is there, and more."""
     unique: Any = None
     """The type that a unique index over the place covers: a filter must ask for it to use it."""
+    guard: Filter = field(default_factory=lambda: NO_ARRAY)
+    """The operators that keep out lists, and values that only look like those of the type."""
 
     def having(self, **operators: Any) -> Filter:
         """The filter of documents whose value at the place, which is no list, fulfils all."""
         if self.name == ID:
             return {ID: operators}
-        return self._below({self.name: {**self._typed(operators), **NO_ARRAY}})
+        return self._below({self.name: {**self._typed(operators), **self.guard}})
 
     def listed(self, **operators: Any) -> Filter:
         """The filter of documents that have a list at the place which fulfils all."""
@@ -69,6 +75,13 @@ class Place:
         return Native(condition, exact=exact and not self.positions)
 
 
+def guard_of(kind: FieldType, codec: FieldCodec) -> Filter:
+    """The operators that keep out of a comparison what is not of a type, and looks like it."""
+    if kind.kind != "timedelta" and not kind.microseconds:
+        return NO_ARRAY
+    return _NO_FRACTION if codec.engine.decimal128 else _NO_DOUBLE
+
+
 def place_of(path: Path, codec: FieldCodec) -> Place:
     """The place that a lookup compares. Raises ValueError for one that no filter can name."""
     segments = path.segments
@@ -76,8 +89,9 @@ def place_of(path: Path, codec: FieldCodec) -> Place:
         raise ValueError("digits are an index or a key, by what is stored")
     place = _worked_out(segments, codec.type, codec.schema, isinstance(codec, ElementCodec))
     if place.unique is not None and not codec.engine.unique_indexes:
-        return replace(place, unique=None)
-    return place
+        place = replace(place, unique=None)
+    guard = guard_of(place.kind, codec)
+    return place if guard is NO_ARRAY else replace(place, guard=guard)
 
 
 @lru_cache(maxsize=4096)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final
 
 from bson import Int64
 
+from docmap.errors import StorageError
 from docmap.plan.engine import EnginePlan, Native, NativeQuery, Record
 from docmap.query.nodes import And, Not, Or
 from docmap.query.order import OrderTerm
@@ -113,6 +114,8 @@ class MongoQueries(MongoReading):
     def _distinct(self, schema: Schema, path: Path, kind: FieldType, condition: Any) -> Any:
         if not self.trusts(schema, path, kind):
             return None
+        if kind.kind in _NUMBERS and not self.exact_numbers:
+            return None  # such a server takes large ones that differ for one
         collection, name = self._collection(schema), field_name(schema, path)
         pipeline: list[dict[str, Any]] = [{"$group": {ID: f"${name}"}}]
         if condition is not None:
@@ -149,8 +152,24 @@ class MongoQueries(MongoReading):
             kind not in {"decimal", "float"} or self.exact_numbers
         )
 
+    def listed_indexes(self, schema: Schema) -> list[dict[str, Any]]:
+        """The indexes that are there, in the server's words."""
+        collection = self._collection(schema)
+        try:
+            cursor = self._run(collection.list_indexes)
+            found: list[dict[str, Any]] = self._run(cursor.to_list)
+        except StorageError as error:
+            if getattr(error.__cause__, "code", None) == _NO_COLLECTION:
+                return []
+            raise
+        return found
+
     def _explain(self, schema: Schema, query: NativeQuery) -> EnginePlan:
         return explained(self, schema, self._search(schema, query))
+
+
+_NO_COLLECTION: Final = 26
+_NUMBERS: Final = frozenset({"int", "bigint", "float", "decimal"})
 
 
 def render(condition: Any) -> Filter:
@@ -177,10 +196,18 @@ def field_name(schema: Schema, path: Path) -> str:
 
 def logical_value(kind: FieldType, value: Any) -> Any:
     """The logical value of what is stored in a place of a type."""
-    if value is None:
-        return None
+    return None if value is None else logical_reader(kind)(value)
+
+
+@lru_cache(maxsize=1024)
+def logical_reader(kind: FieldType) -> Callable[[Any], Any]:
+    """What makes logical values of those that are stored in a place of a type; none is null."""
     to_wire, read = reader(kind), logical(kind)
-    if type(value) is Int64:
-        value = int(value)
-    held = value if to_wire is None else to_wire(value)
-    return held if read is None else read(held)
+
+    def value_of(value: Any) -> Any:
+        held = int(value) if type(value) is Int64 else value
+        if to_wire is not None:
+            held = to_wire(held)
+        return held if read is None else read(held)
+
+    return value_of

@@ -9,11 +9,11 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
 from docmap_backends._mongodb_client import Client
-from docmap_backends._mongodb_consistency import read_options
+from docmap_backends._mongodb_consistency import call_options
 from docmap_backends._mongodb_errors import Writes
 from docmap_backends._mongodb_names import ID, collection_name
 from docmap_backends._mongodb_streams import Search, Source, stream
-from docmap_backends._mongodb_values import OPTIONS, revision_of, to_data, to_key
+from docmap_backends._mongodb_values import revision_of, to_data, to_key
 
 
 class MongoReading(BaseStorageAdapter):
@@ -22,16 +22,13 @@ class MongoReading(BaseStorageAdapter):
     _client: Client
 
     def _collection(self, schema: Schema) -> Any:
-        """The driver's collection, for reads as new as the options of the call say."""
-        name, concern, preference = collection_name(schema.collection), None, None
-        asked = self.consistency is not None or self.read_preference is not None
-        if asked and self._session is None:  # a transaction reads what it began with
-            concern, preference = read_options(
-                self.consistency, self.read_preference, self._client.clock
-            )
-        return self._client.database.get_collection(
-            name, codec_options=OPTIONS, read_concern=concern, read_preference=preference
-        )
+        """The driver's collection, for reads as new and writes as safe as the call's options say.
+
+        A transaction says that of itself, once for all that is done in it.
+        """
+        name = collection_name(schema.collection)
+        asked = call_options(self, self._client.clock) if self._session is None else None
+        return self._client.collection(name, asked)
 
     def _run(self, call: Callable[[], Any], *, writes: Writes = "") -> Any:
         """What a call of the driver gives, within the deadline of the operation."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import quote
 
 from docmap.errors import InvalidConfig
-from docmap.storage.url import URL, Secret
+from docmap.storage.url import URL, Host, Secret
 
-OWN: Final[Mapping[str, type]] = {"connect_timeout": float, "pool_size": int}
+OWN: Final[Mapping[str, type]] = {"client": object, "connect_timeout": float, "pool_size": int}
 DRIVER: Final[Mapping[str, type]] = {
     "appName": str,
     "authMechanism": str,
     "authMechanismProperties": str,
     "authSource": str,
     "compressors": str,
+    "connectTimeoutMS": int,
     "directConnection": bool,
     "heartbeatFrequencyMS": int,
     "journal": bool,
@@ -31,6 +33,8 @@ DRIVER: Final[Mapping[str, type]] = {
     "replicaSet": str,
     "retryReads": bool,
     "retryWrites": bool,
+    "serverSelectionTimeoutMS": int,
+    "socketTimeoutMS": int,
     "srvMaxHosts": int,
     "srvServiceName": str,
     "tls": bool,
@@ -41,8 +45,10 @@ DRIVER: Final[Mapping[str, type]] = {
     "tlsCertificateKeyFile": str,
     "tlsCertificateKeyFilePassword": str,
     "tlsInsecure": bool,
+    "uuidRepresentation": str,
     "w": str,
     "wTimeoutMS": int,
+    "waitQueueTimeoutMS": int,
     "zlibCompressionLevel": int,
 }
 SETTINGS: Final[Mapping[str, type]] = {**OWN, **DRIVER}
@@ -81,9 +87,19 @@ def database_name(url: URL | None) -> str:
 
 
 def seeds(url: URL | None) -> str:
-    """The servers of the URL as the driver takes them, without user, database and options."""
+    """The servers and the database of the URL as the driver takes them, without user and options.
+
+    Where users are kept that `authSource` does not name the driver knows: in the database, or where
+    the DNS record of a `mongodb+srv` URL says. Raises InvalidConfig for such a URL with a port.
+    """
+    if url is not None and url.scheme == "mongodb+srv" and any(host.port for host in url.hosts):
+        raise InvalidConfig(
+            "mongodb: a URL of mongodb+srv has no port: the DNS names the servers and theirs",
+            engine="mongodb",
+        )
     hosts = ",".join(map(str, url.hosts)) if url is not None else ""
-    return f"{url.scheme if url is not None else 'mongodb'}://{hosts or 'localhost'}"
+    scheme = url.scheme if url is not None else "mongodb"
+    return f"{scheme}://{hosts or 'localhost'}/{quote(database_name(url), safe='')}"
 
 
 def place(url: URL | None) -> str:
@@ -91,11 +107,21 @@ def place(url: URL | None) -> str:
     hosts = url.hosts if url is not None else ()
     if url is not None and url.scheme == "mongodb+srv":
         return ", ".join(host.name for host in hosts)
-    return ", ".join(f"{host.name}:{host.port or 27017}" for host in hosts) or "localhost:27017"
+    return ", ".join(map(_place, hosts)) or "localhost:27017"
 
 
-def split(options: dict[str, Any]) -> dict[str, Any]:
-    """The driver's options; secrets are taken out of `options` and come back as Secret."""
+def _place(host: Host) -> str:
+    if "/" in host.name:  # the path of a socket
+        return host.name
+    name = f"[{host.name}]" if ":" in host.name else host.name
+    return f"{name}:{host.port or 27017}"
+
+
+def split(options: dict[str, Any], *, looked_up: bool = False) -> dict[str, Any]:
+    """The driver's options; secrets are taken out of `options` and come back as Secret.
+
+    `looked_up` says that the DNS names the servers, as it does for `mongodb+srv`.
+    """
     given = {name: options[name] for name in DRIVER if name in options}
     for name in _SECRET:
         if name in given:
@@ -103,6 +129,9 @@ def split(options: dict[str, Any]) -> dict[str, Any]:
             given[name] = Secret(given[name])
     if "pool_size" in options:
         given["maxPoolSize"] = options["pool_size"]
+    if looked_up:  # twice, and nothing else ends that; then the servers are to be reached in time
+        half = int(1000 * options.get("connect_timeout", CONNECT_TIMEOUT) / 2)
+        given.setdefault("connectTimeoutMS", half)
     w = given.get("w")
     if w is not None and w.isdigit():
         given["w"] = int(w)
@@ -119,10 +148,4 @@ def keywords(url: URL | None, given: Mapping[str, Any]) -> dict[str, Any]:
         made["username"] = url.user
         if url.password is not None:
             made["password"] = url.password.reveal()
-        if "authSource" not in made and made.get("authMechanism") not in _EXTERNAL:
-            # The driver looks for the user where the URL's path says; the seeds have none.
-            made["authSource"] = database_name(url)
     return made
-
-
-_EXTERNAL: Final = frozenset({"MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC", "GSSAPI", "PLAIN"})

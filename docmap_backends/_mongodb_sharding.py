@@ -7,16 +7,12 @@ others it looks whether they are taken where the shard key is not the key itself
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from docmap.schema.schema import Schema
+from docmap.schema.sharding import is_made
 from docmap_backends._mongodb_names import ID
 from docmap_backends._mongodb_queries import field_name
-
-_MADE: Final = frozenset({"uuid", "objectid"})
-_TEXT_LENGTH: Final = 36  # of a UUID as text
-_TIME_ORDERED: Final = 7
 
 
 def shard_fields(schema: Schema) -> tuple[str, ...]:
@@ -53,11 +49,4 @@ def _at(document: Mapping[str, Any], name: str) -> Any:
 def may_be_taken_elsewhere(schema: Schema, key: Any) -> bool:
     """True if another shard may have a document of this key, which no index would notice."""
     fields = shard_fields(schema)
-    if not fields or fields == (ID,) or schema.key_field.type.kind in _MADE:
-        return False
-    if type(key) is str and len(key) == _TEXT_LENGTH:
-        try:
-            return UUID(key).version != _TIME_ORDERED
-        except ValueError:
-            return True
-    return True
+    return bool(fields) and fields != (ID,) and not is_made(schema, key)

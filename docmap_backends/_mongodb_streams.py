@@ -31,7 +31,6 @@ class Search(NamedTuple):
     sort: Sequence[tuple[str, int]] = ()
     skip: int = 0
     limit: int | None = None
-    hint: str | None = None
 
 
 class Source(NamedTuple):
@@ -50,7 +49,7 @@ def stream(source: Source, search: Search) -> Iterator[Record]:
         return
     first, complete = _first(source, search)
     if complete:
-        for part in _slices(first):
+        for part in _slices(_once(first, set()) if search.filter or search.sort else first):
             yield from records(source.schema, part)
         return
     del first
@@ -78,7 +77,6 @@ def _find(source: Source, search: Search, *, batch: int, only: Any = None) -> An
         search.limit or 0,
         sort=list(search.sort) or None,
         batch_size=batch,
-        hint=search.hint,
         session=source.session,
     )
 
@@ -96,9 +94,11 @@ def _keys(source: Source, search: Search) -> list[Any]:
     """The keys of all that is found, in its order."""
     cursor = _find(source, search, batch=_KEY_BATCH, only={ID: 1})
     keys: list[Any] = []
+    seen: set[bytes] = set()
     try:
         while raw := _next(source, cursor):
-            keys += [one[ID] for one in bson.decode_all(raw, OPTIONS)]
+            part = _once(raw, seen) if search.filter or search.sort else raw
+            keys += [one[ID] for one in bson.decode_all(part, OPTIONS)]
     finally:
         source.close(cursor)
     return keys
@@ -145,6 +145,34 @@ def _bounds(raw: bytes) -> Iterator[tuple[int, int]]:
         end = start + int.from_bytes(raw[start : start + 4], "little")
         yield start, end
         start = end
+
+
+def _once(raw: bytes, seen: set[bytes]) -> bytes:
+    """The documents without those that an index gave again, as they were written meanwhile."""
+    kept, place = [], 0
+    for start, end in _bounds(raw):
+        key = _key_part(raw, start) or _key_of(raw[start:end])
+        if key in seen:
+            kept.append(raw[place:start])
+            place = end
+        seen.add(key)
+    return b"".join([*kept, raw[place:]]) if kept else raw
+
+
+def _key_part(raw: bytes, start: int) -> bytes:
+    """The bytes of a document's key, which stands in front; empty if it is of a rarer type."""
+    kind = raw[start + 4]
+    if raw[start + 5 : start + 9] != b"_id\0" or kind not in _SIZES:
+        return b""
+    size = _SIZES[kind]
+    if kind in _COUNTED:
+        size += int.from_bytes(raw[start + 9 : start + 13], "little")
+    return raw[start + 4 : start + 9 + size]
+
+
+# The bytes of a key by its BSON type; text and binary say how many more there are.
+_SIZES: Final = {1: 8, 2: 4, 5: 5, 7: 12, 9: 8, 16: 4, 18: 8, 19: 16}
+_COUNTED: Final = frozenset({2, 5})
 
 
 def _slices(raw: bytes) -> Iterator[bytes]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from time import monotonic
 from typing import Any, Final
 
 from pymongo import WriteConcern
-from pymongo.errors import PyMongoError
+from pymongo.errors import NotPrimaryError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
 from docmap.errors import OutcomeUnknown, StorageError, Unavailable, Unsupported
+from docmap.storage.bridge import sleep
 from docmap_backends._mongodb_client import Client
 from docmap_backends._mongodb_copying import MongoCopying
 
 _ABORTING: Final = 2.0  # seconds to tell the server, which would find out by itself
 _ASKED_AT_MOST: Final = 3  # times, where there is no deadline
+_PAUSE: Final = 0.05  # seconds before it is asked again, and more each time
+_PAUSE_AT_MOST: Final = 1.0
 _UNKNOWN: Final = "UnknownTransactionCommitResult"
 
 
@@ -43,7 +47,7 @@ class MongoTransactions(MongoCopying):
             self._run(
                 lambda: session.start_transaction(
                     read_concern=ReadConcern("snapshot"),
-                    write_concern=WriteConcern("majority"),
+                    write_concern=WriteConcern(self.write_concern or "majority"),
                     read_preference=ReadPreference.PRIMARY,
                 )
             )
@@ -69,25 +73,25 @@ class MongoTransactions(MongoCopying):
     def _commit(self, session: Any) -> None:
         """Commit, again while nobody knows whether it was: that is safe as often as it is done."""
         deadline = self.deadline()
-        asked = 0
-        while True:
+        cause: BaseException | None = None
+        for asked in count(1):
             try:
                 # Outside of `using`: what this leaves unsaid is unknown, not undone.
                 self._client.run(session.commit_transaction, writes="one", deadline=deadline)
-            except OutcomeUnknown as error:
-                asked += 1
-                if deadline is None and asked > _ASKED_AT_MOST:
-                    raise _unknown(self._client) from error.__cause__
-            except Unavailable as error:
-                if asked:
-                    raise _unknown(self._client) from error.__cause__
-                raise  # it was never sent
             except StorageError as error:
-                if _is_unknown(error.__cause__):
-                    raise _unknown(self._client) from error.__cause__
-                raise
+                if not isinstance(error, OutcomeUnknown) and not _is_unknown(error.__cause__):
+                    # The server refused it, or it was not sent this time.
+                    if asked > 1 and isinstance(error, Unavailable):
+                        raise _unknown(self._client) from cause
+                    raise
+                cause = error.__cause__
+                if deadline is None and asked > _ASKED_AT_MOST:
+                    raise _unknown(self._client) from cause
             else:
                 return
+            pause = min(_PAUSE * asked, _PAUSE_AT_MOST)
+            left = pause if deadline is None else deadline - monotonic()
+            sleep(max(0.0, min(pause, left)))
 
     def _abort(self, session: Any) -> None:
         """Undo all, if there is something to undo and the server can be told."""
@@ -126,7 +130,10 @@ _FAILURES: Final = (PyMongoError, StorageError, Unsupported)
 
 
 def _is_unknown(cause: BaseException | None) -> bool:
-    return isinstance(cause, PyMongoError) and cause.has_error_label(_UNKNOWN)
+    """True of a reply that leaves open whether the transaction is committed."""
+    return isinstance(cause, (OperationFailure, NotPrimaryError)) and cause.has_error_label(
+        _UNKNOWN
+    )
 
 
 def _unknown(client: Client) -> OutcomeUnknown:

@@ -12,7 +12,13 @@ from typing import Any, Final
 import bson
 from bson.errors import BSONError
 
-from docmap.errors import ChangesLost, InvalidQuery, StorageError, Unsupported
+from docmap.errors import (
+    ChangesLost,
+    DocmapError,
+    InvalidQuery,
+    StorageError,
+    Unsupported,
+)
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage.bridge import Lock
@@ -25,6 +31,7 @@ from docmap_backends._mongodb_values import to_record
 _LOOK: Final = 0.1  # seconds that the server waits for a change before it says that there is none
 _BATCH: Final = 500
 _ANSWER: Final = 10.0  # seconds for an answer
+_CLOSING: Final = 1.0  # seconds to tell the server of a stream that it would end by itself
 _KINDS: Final[Mapping[str, Kind]] = {
     "insert": "insert",
     "update": "update",
@@ -69,7 +76,9 @@ class MongoWatching(MongoTransactions):
             self._run(
                 lambda: database.command("collMod", name, changeStreamPreAndPostImages=images)
             )
-        except (Unsupported, StorageError):
+        except (Unsupported, StorageError) as error:
+            if type(error) not in {Unsupported, StorageError}:
+                raise  # no answer
             return False  # an older server, or the user may not
         return keep
 
@@ -113,6 +122,8 @@ class MongoFeed:
         self._images = images
         self._stream: Any = None
         self._found: deque[Logged] = deque()
+        self._failure: DocmapError | None = None
+        """What came behind the changes that were found; raised once they were fetched."""
         self._closed = False
         self._turn = Lock()
 
@@ -130,23 +141,23 @@ class MongoFeed:
     def fetch(self) -> list[Logged]:
         """Some of the changes that follow. Raises ChangesLost."""
         with self._turn:
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise failure
+            # A token is behind what was found: that is kept whatever happens here.
+            while len(self._found) < _BATCH and not self._closed and self._failure is None:
+                if not self._look():
+                    break
             found = list(self._found)
             self._found.clear()
-            while len(found) < _BATCH and not self._closed:
-                logged = self._next()
-                if logged is None:
-                    break
-                found.append(logged)
             return found
 
     def wait(self, seconds: float | None) -> None:
         """Return when there is a change to fetch, after `seconds`, or when it is closed."""
         end = None if seconds is None else monotonic() + seconds
-        while not self._closed and not self._found:
+        while not self._closed and not self._found and self._failure is None:
             with self._turn:
-                logged = self._next()
-                if logged is not None:
-                    self._found.append(logged)
+                self._look()
             if end is not None and monotonic() >= end:
                 return
 
@@ -173,25 +184,42 @@ class MongoFeed:
         stream, self._stream = self._stream, None
         if stream is not None:
             with suppress(StorageError, Unsupported):
-                self._run(stream.close)
+                self._client.run(stream.close, deadline=monotonic() + _CLOSING)
 
-    def _next(self) -> Logged | None:
-        """The next change that the server has within a moment."""
+    def _look(self) -> bool:
+        """Keep the next change, if the server has one within a moment; True if there was any."""
         if self._closed:
-            return None
+            return False
+        try:
+            event = self._event()
+            if event is None:
+                return False
+            logged = self._logged(event)
+        except DocmapError as error:
+            if not self._found:
+                raise
+            self._failure = error
+            return True
+        if logged is not None:
+            self._found.append(logged)
+        return True
+
+    def _event(self) -> Mapping[str, Any] | None:
+        """The next event of the stream, which is opened where the last one stood."""
         if self._stream is None:
             self._open()
         stream = self._stream
         try:
-            event = self._run(stream.try_next)
-        except (StorageError, Unsupported):
-            self._end()  # the next look begins where this one stood
+            event: Mapping[str, Any] | None = self._run(stream.try_next)
+        except BaseException:
+            # An answer may have been lost on its way, also to a task that was cancelled. So the
+            # next look begins where this one stood.
+            self._end()
             raise
         self._note_place()
-        if event is None:
-            return None
-        logged = self._logged(event)
-        return self._next() if logged is None else logged
+        if event is None and not stream.alive:  # the server ended it
+            self._end()
+        return event
 
     def _note_place(self) -> None:
         token = self._stream.resume_token

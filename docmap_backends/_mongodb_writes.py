@@ -8,7 +8,7 @@ from typing import Any, Final
 from pymongo import DeleteOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from docmap.errors import DocmapError, DuplicateKey, StorageError
+from docmap.errors import DocmapError, DuplicateKey, OutcomeUnknown, StorageError, Unavailable
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage.writes import (
@@ -20,6 +20,7 @@ from docmap.storage.writes import (
     stale,
     taken,
 )
+from docmap.values import INT_MAX
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_changes import Update, changing, is_operators, replacing, saving
 from docmap_backends._mongodb_converters import without_decimals
@@ -200,9 +201,12 @@ class MongoWriting(MongoUpdates):
             failures: list[Any] = error.details.get("writeErrors") or [{}]
             failure = failures[0]
             done = int(failure.get("index", 0))
-            found = self._duplicate(schema, writes[done], error, failure)
+            try:
+                found = self._duplicate(schema, writes[done], error, failure)
+                self._count_up(schema, [write.key for write in writes[:done]])
+            except StorageError:  # the server has gone: what it had said holds
+                found = of_some_index(schema)
             found.done = done
-            self._count_up(schema, [write.key for write in writes[:done]])
             raise found from scrubbed(error)
         self._count_up(schema, [write.key for write in writes])
         return revisions
@@ -250,17 +254,26 @@ class MongoWriting(MongoUpdates):
     def _highest_key(self, schema: Schema) -> int:
         """The highest int key that is used; 0 if there is none."""
         collection = self._collection(schema)
+        counted = {ID: {"$type": ["int", "long", "double"], "$gte": 0, "$lte": INT_MAX}}
         found = self._run(
-            lambda: collection.find_one(
-                {ID: {"$type": "number"}}, {ID: 1}, sort=[(ID, -1)], session=self._session
-            )
+            lambda: collection.find_one(counted, {ID: 1}, sort=[(ID, -1)], session=self._session)
         )
-        return max(0, int(found[ID])) if found else 0
+        return min(int(found[ID]), INT_MAX) if found else 0
 
     def _count_up(self, schema: Schema, keys: Iterable[Any]) -> None:
         """Keep the counter beyond every key that was given by hand."""
-        if schema.model is not None and schema.key_field.type.kind == "int":
+        if schema.model is None or schema.key_field.type.kind != "int":
+            return
+        try:
             self._catalogue.count_to(self._run, schema, max(keys, default=0))
+        except Unavailable as error:
+            if self._session is not None:
+                raise  # the document is undone with the transaction
+            raise OutcomeUnknown(
+                f"mongodb: a document was written to {self._client.place}, which went away before "
+                "its key was noted as used: get it by its key before you write it again",
+                engine="mongodb",
+            ) from error.__cause__
 
     # -- helpers
 
@@ -293,10 +306,15 @@ class MongoWriting(MongoUpdates):
         for index in unique:  # whoever had the value may be gone by now
             if len(unique) == 1 or index.name in str(details.get("errmsg", "")):
                 return not_unique(schema, index)
-        return DuplicateKey(
-            f"{schema.collection} has another document with the same value of a unique index",
-            collection=schema.collection,
-        )
+        return of_some_index(schema)
+
+
+def of_some_index(schema: Schema) -> DuplicateKey:
+    """The error for a unique index that the server does not name."""
+    return DuplicateKey(
+        f"{schema.collection} has another document with the same value of a unique index",
+        collection=schema.collection,
+    )
 
 
 def has_unique(schema: Schema, names: frozenset[str] | None = None) -> bool:

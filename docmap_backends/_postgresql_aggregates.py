@@ -24,14 +24,13 @@ from docmap_backends._postgresql_places import (
     SORTABLE,
     TEXTUAL,
     Source,
+    any_odd,
     expressions,
     fits_form,
     indexed,
     is_tag,
-    misfit,
     sortable,
 )
-from docmap_backends._postgresql_sql import any_row
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_text import weekday_of
 from docmap_backends._sql import SQL
@@ -46,6 +45,8 @@ class Aggregating(NamedTuple):
     statement: SQL
     groups: Callable[[Batches], list[Row] | None]
     """None where values are stored that the statement is not exact for."""
+    plainly: bool = False
+    """The statement may fail where values are stored that it is not exact for."""
 
 
 class _Value(NamedTuple):
@@ -61,10 +62,13 @@ class _Value(NamedTuple):
 class _Columns:
     """What is read of each row, once, and under which name the functions take it."""
 
-    def __init__(self, schema: Schema, table: Table) -> None:
+    def __init__(self, schema: Schema, table: Table, *, plainly: bool) -> None:
         self._schema = schema
         self._table = table
         self._names: dict[str, str] = {}
+        self._plainly = plainly
+        self.may_fail = False
+        """An expression among them fails where other values than of the declared type are."""
 
     def name(self, expression: str) -> str:
         return self._names.setdefault(expression, f"x{len(self._names)}")
@@ -81,9 +85,21 @@ class _Columns:
 
     def number(self, reading: Reading) -> _Value:
         """The number as it is added up: a float as the decimal that it is written as."""
+        if reading.kind == "decimal" and reading.part is None and self._plainly:
+            return self._plain_decimal(reading)
         if reading.kind != "float":
             return self.value(reading)
         return _Value("float", self.name(sortable("int", *self._at(reading))), "", _decimal)
+
+    def _plain_decimal(self, reading: Reading) -> _Value:
+        """A Decimal that is stored as numbers are written. Its sum tells of NaN and infinities.
+
+        That its own text is what is stored says all that a regular expression would, much faster.
+        """
+        self.may_fail = True
+        json, text = self._at(reading)
+        name, given = self.name(f"{text}::numeric"), self.name(json)
+        return _Value("decimal", name, f"NOT {given} ? {name}::varchar({_DIGITS})", _decimal)
 
     def value(self, reading: Reading) -> _Value:
         """The value as it sorts and as it groups."""
@@ -112,7 +128,7 @@ class _Columns:
         kind = reading.type.kind
         if (reading.path.segments, kind) not in indexed(self._schema):
             return ""
-        return any_row(f"{self._table.name} WHERE {misfit(kind, *self._at(reading))}")
+        return any_odd(self._table.name, kind, *self._at(reading))
 
     def _odd_text(self, kind: str, name: str, json: str) -> str:
         type_of = self._type(json)
@@ -127,6 +143,7 @@ class _Columns:
         return expressions(reading.path, Source(self._table.doc))
 
 
+_DIGITS: Final = 34  # characters: a Decimal of more may be more than docmap takes for one
 _PARTS: Final = {"year": (1, 4), "month": (6, 2), "day": (9, 2), "hour": (12, 2)}
 
 
@@ -175,16 +192,19 @@ class _Result(NamedTuple):
 _FUNCTIONS: Final = frozenset({"count", "min", "max", "sum", "avg"})
 
 
-def grouped(grouping: Grouping, schema: Schema, table: Table, found: SQL) -> Aggregating | None:
+def grouped(
+    grouping: Grouping, schema: Schema, table: Table, found: SQL, *, plainly: bool = False
+) -> Aggregating | None:
     """The form in which the server groups; None if a function has no exact one.
 
-    `found` is the WHERE clause.
+    `found` is the WHERE clause. Adding Decimals `plainly` is fast where nothing but Decimals is
+    stored, and fails where what is stored is no number.
     """
     if any(term.function not in _FUNCTIONS for term in grouping.terms):
         return None
     if any(one.path.each or one.type.kind not in SORTABLE for one in grouping.readings):
         return None
-    columns = _Columns(schema, table)
+    columns = _Columns(schema, table, plainly=plainly)
     keys = [columns.value(key.reading) for key in grouping.keys]
     results = [_result(term, columns) for term in grouping.terms]
     if any(result is None for result in results):
@@ -248,9 +268,12 @@ def _summary(
 
     def groups(batches: Batches) -> list[Row] | None:
         rows: list[Row] = []
-        for row in (row for batch in batches for row in batch):
-            if row[-1] == b"t":
-                return None
+        exact, strange = True, _NOT_FINITE if columns.may_fail else frozenset()
+        for row in (row for batch in batches for row in batch):  # to the end, which frees the link
+            if row[-1] == b"t" or not strange.isdisjoint(row[len(keys) :]):
+                exact = False
+            if not exact:
+                continue
             values = [representative(_of(key, text)) for key, text in zip(keys, row, strict=False)]
             place = len(keys)
             for result in results:
@@ -258,9 +281,12 @@ def _summary(
                 values.append(result.read(*row[place : place + width]))
                 place += width
             rows.append(tuple(values))
-        return rows
+        return rows if exact else None
 
-    return Aggregating(SQL(text, source.parameters), groups)
+    return Aggregating(SQL(text, source.parameters), groups, columns.may_fail)
+
+
+_NOT_FINITE: Final = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 
 
 # -- read column by column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from psycopg import errors as pg
 from psycopg import generators, waiting
 from psycopg.conninfo import make_conninfo
 
-from docmap.errors import InvalidConfig, StorageError, Unavailable
+from docmap.errors import DocmapError, InvalidConfig, StorageError, Unavailable
 from docmap.storage.bridge import is_bridged, wait
 from docmap.storage.url import URL, Secret
 from docmap_backends._postgresql_errors import ENGINE
@@ -46,6 +47,10 @@ _REFUSALS: Final = (
     ),
     ("no password supplied", "the server asks for a password: give one in the URL"),
     ("no pg_hba.conf entry", "the server's pg_hba.conf has no entry for this user and address"),
+    ("permission denied", "this user may not use the database: GRANT CONNECT ON DATABASE to it"),
+    ("not permitted to log in", "this user may not log in: ALTER ROLE gives it LOGIN"),
+    ("channel binding", "it does not offer what channel_binding asks for"),
+    ("definition of service", "libpq's file of services has none of the name that service gives"),
     ("authentication failed", "the server refuses this user: check it in the URL"),
     ("role ", "the server knows no such user: check it in the URL, or create it (createuser)"),
     ("database ", "the server has no such database: create it (createdb), or name another"),
@@ -56,7 +61,9 @@ _REFUSALS: Final = (
     ("server is in", "it is not of the kind that target_session_attrs asks for"),
     ("hot standby", "it is not of the kind that target_session_attrs asks for"),
 )
-_LATER: Final = ("too many", "remaining connection slots", "starting up", "shutting down")
+_INVALID: Final = re.compile(r"invalid (\w+) value")  # libpq's, before it connects
+_FULL: Final = ("too many", "remaining connection slots")
+_LATER: Final = (*_FULL, "starting up", "shutting down")
 _TRANSIENT: Final = ("session is", "server is in", "hot standby")
 
 
@@ -119,7 +126,7 @@ def connect(server: Server, deadline: float, *, asynchronous: bool) -> Link:
 
 def _attempts(
     server: Server, deadline: float, *, asynchronous: bool
-) -> Link | tuple[StorageError, BaseException]:
+) -> Link | tuple[DocmapError, BaseException]:
     places: list[tuple[str, int] | None] = [*server.hosts] or [None]
     failures: list[BaseException] = []
     for position, place in enumerate(places):
@@ -211,10 +218,17 @@ def _unresolved(host: str) -> OSError:
     return OSError(f"the name {host} was not resolved in time")
 
 
-def _told(server: Server, failures: list[BaseException]) -> StorageError:
+def _told(server: Server, failures: list[BaseException]) -> DocmapError:
     """The error of hosts that none could be connected to: what is not mended by waiting first."""
     for error in failures:
         text = str(error)
+        invalid = _INVALID.search(text)
+        if invalid and invalid[1] in LIBPQ:
+            return InvalidConfig(
+                f"postgresql: libpq knows no such value of {invalid[1]}: see its documentation",
+                engine=ENGINE,
+                field=invalid[1],
+            )
         if any(mark in text for mark in _LATER):
             continue
         for mark, told in _REFUSALS:
@@ -223,13 +237,16 @@ def _told(server: Server, failures: list[BaseException]) -> StorageError:
                 return kind(f"{server.where} cannot be used: {told}", engine=ENGINE)
     last = failures[-1]
     if isinstance(last, pg._WaitTimeout):
-        why = "did not answer in time"
+        why = "did not answer in time: check host and port, and that it runs"
     elif isinstance(last, OSError):
-        why = "cannot be found: its name is not resolved"
+        why = "cannot be found: its name is not resolved; check the host"
+    elif any(mark in str(last) for mark in _FULL):
+        why = (
+            "takes no more connections now: lower pool_size, or raise its max_connections or the "
+            "limit of the user"
+        )
     elif any(mark in str(last) for mark in _LATER):
-        why = "takes no more connections now"
+        why = "starts or stops: try again"
     else:
-        why = "cannot be reached"
-    return Unavailable(
-        f"{server.where} {why}: check host and port, and that it runs", engine=ENGINE
-    )
+        why = "cannot be reached: check host and port, and that it runs"
+    return Unavailable(f"{server.where} {why}", engine=ENGINE)

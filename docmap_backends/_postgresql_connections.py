@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors as pg
 
 from docmap.errors import StorageError
+from docmap_backends._postgresql_copying_in import Copying
 from docmap_backends._postgresql_errors import ENGINE, is_lost, is_timeout
 from docmap_backends._postgresql_link import Link, encoded, numbered
 from docmap_backends._postgresql_transactions import FOREVER, PASSED, Transactions
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 Row = tuple[bytes | None, ...]
 
-# What says that a server of another make knows no such locks.
+# A server that follows another one ends reads that are in the way of what it has to repeat.
+_CONFLICTS: Final = (pg.SerializationFailure, pg.DeadlockDetected)
+# What says that a server of another make knows no such thing.
 _LACKING: Final = (pg.FeatureNotSupported, pg.UndefinedFunction)
 
 
@@ -80,6 +83,32 @@ class Connections(Transactions):
         held = list(blocks)
         self.on_link(lambda link, end: link.copy_in(statement.encode(), held, end), write=True)
 
+    def copying(self, statement: str) -> Copying:
+        """Begin to send blocks of data, on a connection that nothing else uses until the end."""
+        deadline = self.deadline()
+        for again in (True, False):
+            link = self._pool.take(deadline if deadline is not None else monotonic() + FOREVER)
+            try:
+                link.copy_begin(statement.encode(), deadline)
+                break
+            except PASSED:
+                self._pool.give(link)
+                raise
+            except psycopg.Error as error:
+                self._pool.give(link)
+                if not again or not is_lost(error) or is_timeout(error):
+                    self.fail(error)
+                self._pool.drop_idle()
+            except BaseException:
+                self._pool.give(link)
+                raise
+        return Copying(link, self._pool, self.deadline, self.fail)
+
+    @property
+    def size(self) -> int:
+        """How many connections there may be."""
+        return self._pool.size
+
     def on_link(
         self, work: Callable[[Link, float | None], Any], *, write: bool, apart: bool = False
     ) -> Any:
@@ -128,10 +157,16 @@ class Connections(Transactions):
             except PASSED:
                 raise
             except psycopg.Error as error:
-                if given or not first or not is_lost(error) or is_timeout(error):
+                unprepared = isinstance(error, pg.InvalidSqlStatementName)
+                if unprepared:
+                    link.forget_prepared()
+                broken = is_lost(error) and not is_timeout(error)
+                again = broken or unprepared or isinstance(error, _CONFLICTS)
+                if given or not first or not again:
                     self.fail(error)
                 first = False
-                self._pool.drop_idle()
+                if broken:
+                    self._pool.drop_idle()
             else:
                 return
             finally:
@@ -170,16 +205,19 @@ class Connections(Transactions):
         wanted = "SELECT pg_advisory_xact_lock(%s::bigint)"
         if self._locks:
             self.rows(wanted, (number,))
-            return
+        else:
+            self._locks = self.can(wanted, (number,))
+
+    def can(self, statement: str, parameters: Iterable[Any] = ()) -> bool:
+        """Run a statement inside a transaction; False if the server lacks what it takes."""
         try:
             with self.transaction():
-                self.rows(wanted, (number,))
+                self.rows(statement, parameters)
         except StorageError as error:
             if not isinstance(error.__cause__, _LACKING):
                 raise
-            self._locks = False
-        else:
-            self._locks = True
+            return False
+        return True
 
 
 def rows_of(result: PGresult) -> list[Row]:

@@ -14,13 +14,14 @@ from docmap_backends._postgresql_changes import is_watched
 from docmap_backends._postgresql_counting import counted
 from docmap_backends._postgresql_indexes import drop_statements
 from docmap_backends._postgresql_json import storable
+from docmap_backends._postgresql_saving import PostgreSQLSaving
 from docmap_backends._postgresql_tables import Table
-from docmap_backends._postgresql_writes import PostgreSQLWriting, replacing
+from docmap_backends._postgresql_writes import replacing
 
 _ROWS: Final = 200
 
 
-class PostgreSQLCopying(PostgreSQLWriting):
+class PostgreSQLCopying(PostgreSQLSaving):
     """The hooks of copying."""
 
     def _key_name(self, collection: str) -> str:
@@ -55,10 +56,11 @@ class PostgreSQLCopying(PostgreSQLWriting):
         values: list[Any] = []
         for write, revision in writes:
             values += (table.key_text(schema, write.key), revision, storable(write.data))
-        rows = ",".join(["(%s,%s,%s)"] * len(writes))
+            values += table.shard_of(write.data)
+        rows = ",".join([f"({table.marks})"] * len(writes))
         self._connections.changed(
             f"INSERT INTO {table.name}({table.columns}) VALUES {rows} "
-            f"ON CONFLICT ({table.key}) DO UPDATE SET {replacing(table)}",
+            f"ON CONFLICT ({table.unique}) DO UPDATE SET {replacing(table)}",
             values,
         )
 
@@ -82,7 +84,8 @@ class PostgreSQLCopying(PostgreSQLWriting):
             self._connections.changed_tables()
             self._catalogue.lock()
             for name in (found := collections()):
-                table = self._catalogue.current(name)
-                if table is not None and is_watched(self._connections, name):
+                table = self._catalogue.noted(name)
+                watched = is_watched(self._connections, name)
+                if table is not None and not table.gone and watched:
                     self._connections.written(f"DELETE FROM {table.name}")  # each is logged
             self._catalogue.drop(found, drop_statements)

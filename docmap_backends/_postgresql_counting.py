@@ -7,15 +7,17 @@ from typing import Any, Final, TypeVar
 
 from psycopg import errors as pg
 
-from docmap.errors import InvalidValue
+from docmap.errors import InvalidValue, TransactionConflict
 from docmap.schema.schema import Schema
 from docmap.storage.deadlines import in_time
 from docmap.values import INT_MAX
 from docmap_backends._postgresql_changes import create_triggers, is_watched
-from docmap_backends._postgresql_indexes import PostgreSQLIndexing
+from docmap_backends._postgresql_indexes import PostgreSQLIndexing, drop_statements
 from docmap_backends._postgresql_tables import Table
 
 T = TypeVar("T")
+
+_TRIES: Final = 5
 
 # An int in the column of keys, which has its sign turned over, in hexadecimal.
 _HIGHEST: Final = (
@@ -44,12 +46,27 @@ class PostgreSQLCounting(PostgreSQLIndexing):
                 self._adopt(schema)
 
     def _adopt(self, schema: Schema) -> Table:
-        """Make the table and its indexes for a class, and for those that share its collection."""
+        """Make the table and its indexes for a class, and for those that share its collection.
+
+        Others may make them at the same time where no lock keeps them out: they are there then.
+        """
+        for _ in range(_TRIES):
+            try:
+                return self._adopted(schema)
+            except (pg.UniqueViolation, TransactionConflict):
+                if self._connections.in_transaction:
+                    raise
+                self._catalogue.forget()
+        return self._adopted(schema)
+
+    def _adopted(self, schema: Schema) -> Table:
         with self._connections.transaction("read committed"):
             self._connections.changed_tables()
             self._catalogue.lock()
             known = self._catalogue.current(schema.collection)
             table = self._catalogue.make(schema)
+            if known is None:
+                self._sweep(schema)
             if known is None and is_watched(self._connections, schema.collection):
                 create_triggers(self._connections, table)
             for one in (schema, *schema.relatives):
@@ -59,6 +76,19 @@ class PostgreSQLCounting(PostgreSQLIndexing):
             self._catalogue.forget()
             return self._catalogue.current(schema.collection) or table
 
+    def _sweep(self, schema: Schema) -> None:
+        """Remove what is left of the indexes of a table that somebody removed by hand."""
+        rows = self._connections.rows(
+            "SELECT name FROM docmap_indexes WHERE collection = %s", (schema.collection,)
+        )
+        for (name,) in rows:
+            self._connections.script(drop_statements((name or b"").decode()))
+        if rows:
+            self._connections.written(
+                "DELETE FROM docmap_indexes WHERE collection = %s", (schema.collection,)
+            )
+            self._catalogue.forget()
+
     def _storing(self, schema: Schema, store: Callable[[Table], T]) -> T:
         """What `store` gives of the collection's table, which is made if it is not there."""
         with in_time(self):
@@ -66,10 +96,10 @@ class PostgreSQLCounting(PostgreSQLIndexing):
             if table is None or not table.adopted:
                 table = self._adopt(schema)
             try:
-                return store(table)
+                return self._settled(store, table)
             except pg.UndefinedTable as error:
                 table = self._after_removal(schema, error) or self._adopt(schema)
-            return store(table)
+            return self._settled(store, table)
 
     # -- counting
 

@@ -6,6 +6,8 @@ none may have.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Final
 
 import psycopg
@@ -24,11 +26,17 @@ ENGINE: Final = "postgresql"
 
 # The longest prefix of the SQLSTATE that is listed says what it is, and what to do.
 _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
+    "0A": (StorageError, "this server lacks what the call needs"),
     "08": (Unavailable, "the connection was lost; try again"),
     "23": (StorageError, "a constraint that is not docmap's refused the write"),
     "25006": (StorageError, "the server takes no writes: connect to the primary"),
     "25P02": (StorageError, "an error has undone the transaction: leave its block"),
+    "25P04": (Unavailable, "the transaction took longer than the server allows, which undid it"),
     "25P03": (Unavailable, "the transaction stood idle for too long, and the server undid it"),
+    "26000": (
+        TransactionConflict,
+        "a pooler between docmap and the server gave the transaction another session; run it again",
+    ),
     "28": (StorageError, "the server refuses this user or password: check them in the URL"),
     "3D000": (
         StorageError,
@@ -36,7 +44,11 @@ _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
     ),
     "3F000": (StorageError, "there is no such schema: create it, or name another"),
     "40": (TransactionConflict, "others wrote at the same time; run the transaction again"),
-    "42501": (StorageError, "this user may not do that: grant it the right, or connect as another"),
+    "42501": (
+        StorageError,
+        "this user may not do that: grant it the right that the cause names, or connect as another",
+    ),
+    "42703": (StorageError, "a table of docmap's has been changed: it lacks a column"),
     "42P01": (
         TransactionConflict,
         "a table that the transaction works on was removed by others; run it again",
@@ -58,6 +70,24 @@ _TABLE: Final[dict[str, tuple[type[StorageError], str]]] = {
 }
 # The server answered that it gives up, or goes away: whether it had done it does not follow.
 _VAGUE: Final = frozenset({"57P01", "57P02", "57P05", "08006", "08007", "40003"})
+
+
+def without_values(error: psycopg.Error) -> psycopg.Error:
+    """What the server said, but for the values in it: a traceback shows the cause, in a log too.
+
+    Its details and the lines of its context hold them, and what it says of data that it cannot
+    read. While debugging everything stays.
+    """
+    if os.environ.get("DOCMAP_DEBUG") == "1":
+        return error
+    told, hint = error.diag.message_primary or "", error.diag.message_hint
+    if (error.sqlstate or "").startswith("22"):
+        told = _QUOTED.sub('"?"', told)
+    error.args = (f"{told}\nHINT:  {hint}" if hint else told,)
+    return error
+
+
+_QUOTED: Final = re.compile(r'".*"', re.DOTALL)
 
 
 def is_lost(error: psycopg.Error) -> bool:
@@ -112,4 +142,6 @@ def translated(error: psycopg.Error, where: str, *, sent_write: bool = False) ->
         if found is not None:
             kind, text = found
             return kind(f"{where}: {text} (SQLSTATE {state})", engine=ENGINE)
-    return StorageError(f"{where} refused it (SQLSTATE {state})", engine=ENGINE)
+    return StorageError(
+        f"{where} refused it, for the reason that the cause names (SQLSTATE {state})", engine=ENGINE
+    )

@@ -13,6 +13,8 @@ from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._sql import SQL
 
+_KEY: Final = re.compile(r"^docmap_key_|_pkey$")  # the index of the key, in tables of docmap's too
+
 _SUFFIXES: Final = ("_odd", "_rest")
 _WHOLE: Final = frozenset({"Seq Scan", "Sample Scan"})
 _INDEXED: Final = frozenset({"Index Scan", "Index Only Scan", "Bitmap Index Scan"})
@@ -39,7 +41,7 @@ def explained(
             nodes = grown
             detail = [*map(_line, grown), "as yet reading all of the few documents is cheaper"]
     names = [name for node in nodes if (name := _index(node)) and _serves(node, sliced=sliced)]
-    used = tuple(dict.fromkeys("(key)" if n.endswith("_pkey") else labels.get(n, n) for n in names))
+    used = tuple(dict.fromkeys("(key)" if _KEY.search(n) else labels.get(n, n) for n in names))
     return EnginePlan(
         used,
         _reads_all(nodes, table, sliced=sliced),

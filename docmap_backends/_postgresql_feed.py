@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import finalize
 
 import psycopg
+from psycopg import errors as pg
 
 from docmap.errors import StorageError
 from docmap.storage.bridge import sleep
@@ -23,6 +24,8 @@ _BATCH: Final = 500
 _LOOK: Final = 0.25  # seconds between two looks whether it was closed
 _POLL: Final = 5.0  # seconds after which the log is looked at, though nothing was heard
 _PAUSE: Final = 0.1  # seconds between two looks at the log where nothing can be heard
+# What says that a server of another make knows no LISTEN.
+_NO_LISTEN: Final = (pg.FeatureNotSupported, pg.SyntaxError)
 
 
 class PostgreSQLFeed:
@@ -41,6 +44,7 @@ class PostgreSQLFeed:
         self._end: finalize[..., Any] | None = None
         self._waits = False
         self._closed = False
+        self._deaf = False
         self._position = 0
         self._log = ""
 
@@ -108,15 +112,19 @@ class PostgreSQLFeed:
         end = monotonic() + (_POLL if seconds is None else min(seconds, _POLL))
         self._waits = True
         try:
+            if self._deaf:
+                sleep(min(_PAUSE, max(end - monotonic(), 0.0)))
+                return
             if self._link is None or self._link.closed:
                 self._hear()
                 return  # what was committed before it listened nothing tells of
             while not self._closed and (left := end - monotonic()) > 0:
                 if self._collection in self._link.heard(min(left, _LOOK)):
                     return
-        except (psycopg.Error, StorageError):
+        except (psycopg.Error, StorageError) as error:
             # Not now: the log can be looked at all the same, or says why not.
             self._drop()
+            self._deaf = isinstance(error, _NO_LISTEN)
             sleep(min(_PAUSE, max(end - monotonic(), 0.0)))
         finally:
             self._waits = False
@@ -141,6 +149,14 @@ class PostgreSQLFeed:
         self._link = None
         if self._end is not None:
             self._end()
+
+    def hang_up(self) -> None:
+        """End its connection, from any thread: the storage is closed."""
+        link = self._link
+        if link is not None and self._waits:
+            link.interrupt()  # who waits on it ends it
+        else:
+            self._drop()
 
     def close(self) -> None:
         """End what waits, which then ends its connection too."""

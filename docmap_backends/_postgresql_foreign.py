@@ -3,7 +3,8 @@
 The option `tables` names them: `orders=shop.orders(id,data)` says that the collection `orders` is
 the table `orders` in the schema `shop`, with the keys in `id` and the documents, in JSONB, in
 `data`. A third column holds the revision; without one docmap adds `docmap_rev` before it first
-writes.
+writes. The key stands in the documents too, unless a name follows its column: `(num:id,data)` says
+that documents lack their `id`, which is in `num` alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from docmap.errors import ForeignStore, InvalidConfig
-from docmap.schema.schema import check_collection
+from docmap.schema.schema import Schema, check_collection
 from docmap_backends._postgresql_errors import ENGINE
+from docmap_backends._postgresql_sql import literal
 from docmap_backends._sql import quoted
 
 if TYPE_CHECKING:
@@ -41,6 +43,34 @@ class Place(NamedTuple):
     rev: str = ""
     kind: str = "text"
     """The type of its keys: `text`, `uuid` or `bigint`."""
+    field: str = ""
+    """The name of the key in the documents, if they lack it."""
+
+    def document(self, row: str = "") -> str:
+        """The documents with their keys, as an expression that an index takes."""
+        doc, key = row + quoted(self.doc), f"{row}{quoted(self.key)}::text"
+        if not self.field:
+            return doc
+        if self.kind != "bigint":
+            return f"({doc} || jsonb_object(ARRAY[{literal(self.field)},{key}]))"
+        begin = literal("{" + json.dumps(self.field) + ":")
+        return f"({doc} || ({begin} || {key} || '}}')::jsonb)"
+
+    def kept(self, document: str) -> str:
+        """What is stored of a document: all, or what is beside its key."""
+        return f"({document} - {literal(self.field)})" if self.field else document
+
+    def check(self, schema: Schema) -> None:
+        """Raise ForeignStore for a class whose key is stored under another name."""
+        if self.field and self.field != schema.key_field.stored:
+            raise ForeignStore(
+                f"the documents of {'.'.join(self.table)} have their keys in the column {self.key} "
+                f"as {self.field}, and the key of {schema.name} is stored as "
+                f"{schema.key_field.stored}: name that in the option tables, or {self.field} by "
+                "Stored in the class",
+                engine=ENGINE,
+                collection=schema.collection,
+            )
 
     @property
     def name(self) -> str:
@@ -67,13 +97,15 @@ def read_places(text: str) -> dict[str, Place]:
         if parts is None:
             raise InvalidConfig(
                 "postgresql: tables is written collection=table(key,document), with a third "
-                "column for the revision if there is one, and ; between the collections",
+                "column for the revision if there is one, key:name if documents lack their key "
+                "of that name, and ; between the collections",
                 engine=ENGINE,
                 field="tables",
             )
         collection, table, *columns = (one.strip() if one else "" for one in parts.groups())
         check_collection(collection)
-        found[collection] = Place(tuple(table.split(".")), *columns)
+        key, _, field = columns[0].rpartition(":") if ":" in columns[0] else (columns[0], "", "")
+        found[collection] = Place(tuple(table.split(".")), key, *columns[1:])._replace(field=field)
     return found
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from psycopg import DataError
+
+from docmap.errors import StorageError
 from docmap.plan.engine import EnginePlan, NativeAggregate, NativeQuery
 from docmap.query.groups import Groups, Row
 from docmap.schema.schema import Schema
@@ -22,16 +25,35 @@ class PostgreSQLGrouping(PostgreSQLQueries):
         if table is None:
             return Groups(asked.grouping).rows()
         found = self._aggregating(schema, table, asked)
+        if found is not None and found.plainly:
+            rows = self._plain_groups(schema, found)
+            if rows is not None:
+                return rows
+            self._catalogue.inexact.add(found.statement.text)
+            found = self._aggregating(schema, table, asked)
         if found is None:
             return None
         return found.groups(self._batches(schema, lambda _: found.statement))
+
+    def _plain_groups(self, schema: Schema, found: Aggregating) -> list[Row] | None:
+        """What a statement gives that may fail for what is stored; None if it did."""
+        try:
+            return found.groups(self._batches(schema, lambda _: found.statement))
+        except StorageError as error:
+            if isinstance(error.__cause__, DataError):
+                return None
+            raise
 
     def _aggregating(
         self, schema: Schema, table: Table, asked: NativeAggregate
     ) -> Aggregating | None:
         found = where(asked.condition)
         source = SQL(f"FROM {table.name}{found.text}", found.parameters)
-        summed = grouped(asked.grouping, schema, table, found)
+        summed: Aggregating | None = None
+        if not self._connections.in_transaction:  # which an error would undo
+            summed = grouped(asked.grouping, schema, table, found, plainly=True)
+        if summed is None or summed.statement.text in self._catalogue.inexact:
+            summed = grouped(asked.grouping, schema, table, found)
         if summed is not None:
             return summed
         query = NativeQuery(asked.condition, asked.order)

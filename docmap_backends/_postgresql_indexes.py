@@ -13,10 +13,13 @@ from dataclasses import replace
 
 import psycopg
 
+from docmap.errors import StorageError
 from docmap.query.paths import Path
 from docmap.schema.indexes import BoundIndex, IndexDefinition, IndexTerm
 from docmap.schema.schema import Schema
+from docmap.storage.deadlines import in_time
 from docmap.storage.writes import cannot_be_unique
+from docmap_backends._postgresql_building import INVALID, build, can_build
 from docmap_backends._postgresql_places import (
     SORTABLE,
     Source,
@@ -27,8 +30,10 @@ from docmap_backends._postgresql_places import (
     misfit,
     sortable,
 )
+from docmap_backends._postgresql_spreading import check_indexes
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_updates import PostgreSQLUpdating
+from docmap_backends._sql import quoted
 
 
 class PostgreSQLIndexing(PostgreSQLUpdating):
@@ -36,22 +41,58 @@ class PostgreSQLIndexing(PostgreSQLUpdating):
 
     def _create_index(self, table: Table, schema: Schema, index: BoundIndex) -> None:
         """Make one index, inside a transaction. Raises DuplicateKey if a unique one cannot be."""
+        if table.spread is not None:
+            check_indexes(schema, (index,), table.spread)
         try:
             with self._connections.transaction():
+                for (part,) in self._connections.rows(INVALID, (table.name, index.name)):
+                    unfinished = quoted((part or b"").decode())
+                    self._connections.written(f"DROP INDEX IF EXISTS {unfinished}")
                 for statement in index_statements(table, index):
                     self._connections.written(statement)
         except psycopg.IntegrityError as error:
+            if error.diag.schema_name == "pg_catalog":
+                raise  # others make it at the same time
             stored = (data for data, _ in self._scan(schema))
             raise cannot_be_unique(schema, index, stored) from error
         self._catalogue.remember(schema.collection, index.definition)
 
     def _build_index(self, schema: Schema, index: BoundIndex, done: Callable[[int], None]) -> None:
-        self._ensure(replace(schema, indexes=(index,)))
+        table = self._table(schema)
+        beside = table is not None and table.adopted and not self._connections.in_transaction
+        if table is None or not beside or not self._built_beside(table, schema, index):
+            self._ensure(replace(schema, indexes=(index,)))
         table = self._table(schema)
         if table is not None:
             # Of an expression the server knows nothing until it has looked.
             self._connections.written(f"ANALYZE {table.name}")
         done(self._count(schema, None))
+
+    def _built_beside(self, table: Table, schema: Schema, index: BoundIndex) -> bool:
+        """Make an index while others write; False where that cannot be."""
+        if table.spread is not None or (index.unique and index.elements):
+            return False  # a table of elements and its trigger have to be made at one moment
+
+        def is_there() -> bool:
+            now = self._catalogue.current(schema.collection)
+            return now is None or index.name in now.indexes
+
+        with in_time(self):
+            statements = index_statements(table, index)
+            try:
+                build(self._connections, table.name, index.name, statements, is_there)
+            except psycopg.IntegrityError as error:
+                stored = (data for data, _ in self._scan(schema))
+                raise cannot_be_unique(schema, index, stored) from error
+            except StorageError as error:
+                if can_build(error):
+                    raise
+                return False
+            with self._connections.transaction("read committed"):
+                self._catalogue.lock()
+                self._catalogue.remember(schema.collection, index.definition)
+            self._catalogue.forget()
+        return True
 
     def _present_indexes(self, schema: Schema) -> dict[str, IndexDefinition]:
         table = self._catalogue.current(schema.collection)
@@ -96,6 +137,8 @@ def _of_scalars(
     if not unique:
         # The key is always the last criterion of an order, in the direction of the one before it.
         columns.append(table.key + (" DESC" if terms[-1].descending else ""))
+    elif table.spread is not None:
+        columns.append(table.spread.column)
     kind = "UNIQUE INDEX" if unique else "INDEX"
     yield f"CREATE {kind} IF NOT EXISTS {name} ON {table.name}({', '.join(columns)})"
     odd = [
@@ -112,7 +155,7 @@ def _of_scalars(
 
 def _entry(table: Table, term: IndexTerm, row: str = "") -> str:
     """The indexed value of a row."""
-    return sortable(term.type.kind, *expressions(term.path, Source(row + table.doc)))
+    return sortable(term.type.kind, *expressions(term.path, Source(table.doc_of(row))))
 
 
 # -- lists
@@ -145,8 +188,10 @@ def _unique_elements(table: Table, index: BoundIndex) -> Iterator[str]:
         f'key text COLLATE "C" NOT NULL, PRIMARY KEY({", ".join(columns)}))'
     )
     yield f"CREATE INDEX IF NOT EXISTS {side}_key ON {side}(key)"
+    key = table.key if table.kind == "text" else f"{table.key}::text"
     body = (
-        f"BEGIN IF TG_OP <> 'INSERT' THEN DELETE FROM {side} WHERE key = OLD.{table.key}; END IF; "
+        f"BEGIN IF TG_OP = 'TRUNCATE' THEN DELETE FROM {side}; RETURN NULL; END IF; "
+        f"IF TG_OP <> 'INSERT' THEN DELETE FROM {side} WHERE key = OLD.{key}; END IF; "
         f"IF TG_OP <> 'DELETE' THEN INSERT INTO {side} {_elements(table, index, 'NEW.', '')}; "
         "END IF; RETURN NULL; END"
     )
@@ -157,14 +202,23 @@ def _unique_elements(table: Table, index: BoundIndex) -> Iterator[str]:
     yield f"DROP TRIGGER IF EXISTS {index.name}_keep ON {table.name}"
     yield (
         f"CREATE TRIGGER {index.name}_keep AFTER INSERT OR DELETE OR UPDATE "
-        f"OF {table.key}, {table.doc} ON {table.name} "
+        f"OF {table.key}, {table.column} ON {table.name} "
         f"FOR EACH ROW EXECUTE FUNCTION {index.name}_keep()"
+    )
+    yield f"DROP TRIGGER IF EXISTS {index.name}_keep_none ON {table.name}"
+    yield (
+        f"CREATE TRIGGER {index.name}_keep_none AFTER TRUNCATE ON {table.name} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {index.name}_keep()"
     )
     yield f"INSERT INTO {side} {_elements(table, index, 't.', f'{table.name} t, ')}"
 
 
 def _as_text(body: str) -> str:
-    return "'" + body.replace("'", "''") + "'"  # its percent signs are doubled already
+    """The text of a function; whoever runs it may have other settings than who made it."""
+    tag = "$docmap$"
+    while tag in body:  # the name of a field holds it
+        tag = f"$docmap{len(tag)}$"
+    return tag + body + tag  # its percent signs are doubled already
 
 
 def _collation(term: IndexTerm) -> str:
@@ -177,7 +231,7 @@ def _elements(table: Table, index: BoundIndex, row: str, origin: str) -> str:
     each = ""
     for term in index.terms:
         if term.elements:
-            each = list_elements(expressions(term.path, Source(row + table.doc))[0])
+            each = list_elements(expressions(term.path, Source(table.doc_of(row)))[0])
             kind = term.type.kind
             values.append(sortable(kind, *expressions(Path(), element_source(1))))
         else:

@@ -10,16 +10,26 @@ import re
 from decimal import Decimal
 from typing import Final
 
-_EXPONENT: Final = re.compile(rb"[:,\[]-?\d[\d.]*[eE]\+?\d")
+_EXPONENT: Final = re.compile(rb"(?:^|[:,\[])-?\d[\d.]*[eE]\+?\d")
+# Without what numbers are made of, an exponent is an `e` where no other letter e can begin. To look
+# for that first takes a tenth of the time.
+_MARKED: Final = bytes.maketrans(b"E:[", b"e,,")
+_OF_NUMBERS: Final = b"0123456789.-"
+_SUSPECT: Final = re.compile(rb",e")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.]*[eE]\+?\d+')
 
 
 def storable(data: bytes) -> bytes:
-    """A document's JSON in the form that jsonb gives back with the same values.
+    """JSON, of a document or of one value, in the form that jsonb gives back with the same values.
 
     >>> storable(b'{"a":[1e16,-2.5e+20,1e-7],"b":":1e5"}')
     b'{"a":[10000000000000000.0,-250000000000000000000.0,1e-7],"b":":1e5"}'
+    >>> storable(b"1e16")
+    b'10000000000000000.0'
     """
+    marked = data.translate(_MARKED, _OF_NUMBERS)
+    if _SUSPECT.search(marked) is None and marked[:1] != b"e":
+        return data
     if _EXPONENT.search(data) is None:
         return data
     return _TOKEN.sub(_written_out, data)

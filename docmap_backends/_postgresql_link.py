@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import select
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from psycopg import errors as pg
 from psycopg import generators, pq
 
 from docmap.storage.bridge import wait
+from docmap_backends._postgresql_errors import without_values
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -90,7 +92,17 @@ def _element(value: Any) -> bytes:
 class Link:
     """A connection and the statements that are prepared on it."""
 
-    __slots__ = ("_names", "_pid", "_prepared", "_seen", "connection", "idle_since", "pgconn")
+    __slots__ = (
+        "_mark",
+        "_names",
+        "_pid",
+        "_prepared",
+        "_prepares",
+        "_seen",
+        "connection",
+        "idle_since",
+        "pgconn",
+    )
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -101,6 +113,10 @@ class Link:
         self._pid = os.getpid()
         self._names: dict[bytes, bytes] = {}
         self._prepared = 0
+        self._prepares = True
+        # A pooler may give one connection's statements to another's session: a name that both knew
+        # would run what was not asked.
+        self._mark = secrets.token_hex(8)
         self._seen: dict[bytes, int] = {}
 
     # -- statements
@@ -120,6 +136,9 @@ class Link:
             if result.status in _GOOD:
                 return result  # type: ignore[no-any-return]
         except psycopg.Error as error:
+            told = self._given_up() if isinstance(error, pg._WaitTimeout) else None
+            if told is not None:
+                raise told from error
             self._check(error)
             raise
         raise self._failure(result)
@@ -139,6 +158,8 @@ class Link:
 
     def _prepare(self, statement: bytes, deadline: Deadline) -> bytes | None:
         """The name under which a statement is prepared from now on, if it is used often."""
+        if not self._prepares:
+            return None
         seen = self._seen.get(statement, 0) + 1
         if seen < _SEEN or len(statement) > _LONGEST or self.pgconn.transaction_status == _FAILED:
             if len(self._seen) > 10 * _PREPARED:
@@ -149,7 +170,7 @@ class Link:
             self.control("DEALLOCATE ALL", deadline)
             self._names.clear()
         self._prepared += 1  # never a name twice: who was cancelled may have prepared it
-        name = f"docmap_{self._prepared}".encode()
+        name = f"docmap_{self._mark}_{self._prepared}".encode()
         try:
             self.pgconn.send_prepare(name, statement)
             (result,) = self._wait(generators.execute(self.pgconn), deadline)
@@ -162,7 +183,11 @@ class Link:
         return name
 
     def forget_prepared(self) -> None:
-        """What was prepared is gone: a pooler between us and the server may have dropped it."""
+        """What was prepared is gone: a pooler gives this connection one session after another.
+
+        So nothing is prepared on it any more.
+        """
+        self._prepares = False
         self._names.clear()
         self._seen.clear()
 
@@ -177,8 +202,14 @@ class Link:
         that is left early closes the connection.
         """
         pgconn, done = self.pgconn, False
+        name = self._names.get(statement)
+        if name is None:
+            name = self._prepare(statement, end())
         try:
-            pgconn.send_query_params(statement, parameters)
+            if name is None:
+                pgconn.send_query_params(statement, parameters)
+            else:
+                pgconn.send_query_prepared(name, parameters)
             if _CHUNKED:
                 pgconn.set_chunked_rows_mode(size)
             else:
@@ -202,19 +233,45 @@ class Link:
 
     def copy_in(self, statement: bytes, blocks: Iterable[bytes], deadline: Deadline) -> None:
         """Send blocks of COPY's text format."""
+        self.copy_begin(statement, deadline)
+        try:
+            for block in blocks:
+                self.copy_send(block, deadline)
+            self.copy_end(deadline)
+        except psycopg.Error:
+            raise
+        except BaseException:
+            self.close()  # in the middle of the data it cannot be used for anything else
+            raise
+
+    def copy_begin(self, statement: bytes, deadline: Deadline) -> None:
+        """Begin to send data; nothing else can be done until `copy_end`, but to close it."""
         pgconn = self.pgconn
         try:
             pgconn.send_query(statement)
             result = self._wait(generators.execute(pgconn), deadline)[-1]
             self._expect(result, pq.ExecStatus.COPY_IN)
-            for block in blocks:
-                self._wait(generators.copy_to(pgconn, block, flush=True), deadline)
-            self._wait(generators.copy_end(pgconn, None), deadline)
         except psycopg.Error as error:
             self._check(error)
             raise
         except BaseException:
-            self.close()  # in the middle of the data it cannot be used for anything else
+            self.close()
+            raise
+
+    def copy_send(self, block: bytes, deadline: Deadline) -> None:
+        """Send a block of data, which the server takes while the next is made."""
+        try:
+            self._wait(generators.copy_to(self.pgconn, block, flush=True), deadline)
+        except psycopg.Error as error:
+            self._check(error)
+            raise
+
+    def copy_end(self, deadline: Deadline) -> None:
+        """Say that this was all; what was sent is stored then."""
+        try:
+            self._wait(generators.copy_end(self.pgconn, None), deadline)
+        except psycopg.Error as error:
+            self._check(error)
             raise
 
     # -- waiting
@@ -232,6 +289,21 @@ class Link:
             return wait(self.connection.wait(steps))
         return wait(self.connection.wait(steps, timeout=max(deadline - monotonic(), 0.0)))
 
+    def _given_up(self) -> psycopg.Error | None:
+        """The server's word that it gave a statement up that takes too long; None without one.
+
+        A write of which it says that has not happened, as one that waited for a lock of others.
+        """
+        try:
+            wait(self.connection.cancel_safe(timeout=_CANCEL))
+            results = self._wait(generators.fetch_many(self.pgconn), monotonic() + _CANCEL / 2)
+        except psycopg.Error:
+            return None
+        told = None
+        if results and results[-1].status == pq.ExecStatus.FATAL_ERROR:
+            told = self._failure(results[-1])
+        return told if isinstance(told, pg.QueryCanceled) else None
+
     def _check(self, error: psycopg.Error) -> None:
         """After an error: of no use any more if the server did not answer, or if it went away."""
         if isinstance(error, pg._WaitTimeout):
@@ -240,13 +312,15 @@ class Link:
             self.close()
         elif error.sqlstate is None or self.pgconn.status != pq.ConnStatus.OK:
             self.close()
+        else:
+            without_values(error)
 
     def _expect(self, result: PGresult, status: int) -> None:
         if result.status != status:
             raise self._failure(result)
 
     def _failure(self, result: PGresult) -> psycopg.Error:
-        return pg.error_from_result(result)
+        return without_values(pg.error_from_result(result))
 
     # -- its state
 

@@ -33,7 +33,8 @@ from docmap_backends._postgresql_places import (
     fits_form,
     place_of,
 )
-from docmap_backends._postgresql_sql import FALSE, likely
+from docmap_backends._postgresql_spreading import aimed
+from docmap_backends._postgresql_sql import FALSE, Fitting, likely
 from docmap_backends._sql import SQL, joined
 
 lookups = LookupManager()
@@ -53,6 +54,10 @@ def json_text(wire: Any) -> str:
 
 @lookups.register("equals", default=True)
 def equals(path: Path, value: Any, codec: FieldCodec) -> Native:
+    return aimed(path, (value,), _equals(path, value, codec), codec)
+
+
+def _equals(path: Path, value: Any, codec: FieldCodec) -> Native:
     place = place_of(path, codec)
     if value is None:
         return _null(place)
@@ -223,6 +228,10 @@ def _readable(kind: FieldType) -> bool:
 
 @lookups.register("in")
 def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
+    return aimed(path, value, _in(path, value, codec), codec)
+
+
+def _in(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
     some = [one for one in value if one is not None]
     parts: list[Native] = []
     if some:
@@ -232,9 +241,9 @@ def in_(path: Path, value: tuple[Any, ...], codec: FieldCodec) -> Native:
         elif len(some) > MANY:
             raise ValueError("too many values for one statement")
         else:
-            parts += [equals(path, one, codec) for one in some]
+            parts += [_equals(path, one, codec) for one in some]
     if len(some) < len(value):
-        parts.append(equals(path, None, codec))
+        parts.append(_equals(path, None, codec))
     return any_of(parts)
 
 
@@ -298,11 +307,26 @@ SIGNS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 def _comparison(name: str, sign: str) -> None:
     @lookups.register(name)
     def compare(path: Path, value: Any, codec: FieldCodec) -> Native:
-        return Native(_compared(path, sign, value, codec))
+        place = place_of(path, codec)
+        if _asks_form(place):
+            return _fitting(place, ((sign, value),))
+        return Native(_compared(place, sign, value, codec))
 
 
-def _compared(path: Path, sign: str, value: Any, codec: FieldCodec) -> SQL:
-    place = place_of(path, codec)
+def _asks_form(place: Place) -> bool:
+    """True if an index holds texts that need not be of the declared form."""
+    kind = place.kind.kind
+    return kind in FORMS and kind in TEXTUAL and not place.column and bool(place.any_odd)
+
+
+def _fitting(place: Place, ends: Iterable[tuple[str, Any]]) -> Native:
+    compared = [SQL(f"{place.sortable}{s}%s", (to_wire(place.kind, v),)) for s, v in ends]
+    asked = likely(place.all_of_kind(fits_form(place.kind.kind, place.text)))
+    plain, whole = joined(" AND ", compared), joined(" AND ", [*compared, SQL(asked)])
+    return Native(Fitting(plain, whole, place.any_odd))
+
+
+def _compared(place: Place, sign: str, value: Any, codec: FieldCodec) -> SQL:
     if _by_key(place, place.column, value):
         return _compared_key(place, sign, value, codec)
     return compared(place, sign, value)
@@ -315,7 +339,10 @@ for _name, _sign in SIGNS.items():
 @lookups.register("between")
 def between(path: Path, value: tuple[Any, Any], codec: FieldCodec) -> Native:
     low, high = value
-    ends = (_compared(path, ">=", low, codec), _compared(path, "<=", high, codec))
+    place = place_of(path, codec)
+    if _asks_form(place):
+        return _fitting(place, ((">=", low), ("<=", high)))
+    ends = (_compared(place, ">=", low, codec), _compared(place, "<=", high, codec))
     return Native(joined(" AND ", ends))
 
 

@@ -123,11 +123,11 @@ def _near(entry: str, cast: str, sign: str, value: Number) -> SQL:
     so it is the next but one.
     """
     before, _, after = neighbours(value)
-    below = _finite(math.nextafter(before, -math.inf))
-    above = _finite(math.nextafter(after, math.inf))
-    low, high = SQL(f"{entry}>=%s::{cast}", (below,)), SQL(f"{entry}<=%s::{cast}", (above,))
+    below, above = math.nextafter(before, -math.inf), math.nextafter(after, math.inf)
+    ends = (_finite(below), _finite(above)) if cast == "float8" else _wide(below, above, value)
+    low, high = SQL(f"{entry}>=%s::{cast}", ends[:1]), SQL(f"{entry}<=%s::{cast}", ends[1:])
     if sign == "=":
-        return SQL(f"{low.text} AND {high.text}", (below, above))
+        return SQL(f"{low.text} AND {high.text}", ends)
     return low if sign[0] == ">" else high
 
 
@@ -159,6 +159,15 @@ def _finite(value: float) -> str:
 
 
 _LARGEST: Final = 1.7976931348623157e308
+
+
+def _wide(below: float, above: float, value: Number) -> tuple[str, str]:
+    """The ends of a range of decimals, which go on where floats end."""
+    low = str(min(-_BEYOND, Decimal(value))) if math.isinf(below) else repr(below)
+    return low, str(max(_BEYOND, Decimal(value))) if math.isinf(above) else repr(above)
+
+
+_BEYOND: Final = Decimal("1.8e308")  # no float is as large, however it is written
 
 
 def written(value: Number) -> str:

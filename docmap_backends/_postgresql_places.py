@@ -22,7 +22,8 @@ from docmap.schema.registry import DECLARATION, known
 from docmap.schema.schema import Schema
 from docmap.schema.types import UNTYPED, FieldType
 from docmap.schema.wire import BIGINT_DIGITS, TAGS
-from docmap_backends._postgresql_sql import literal
+from docmap.values import DECIMAL_DIGITS, DECIMAL_MAX_ADJUSTED, DECIMAL_MIN_EXPONENT
+from docmap_backends._postgresql_sql import any_row, literal
 
 _FARTHEST: Final = 2_000_000_000  # an index beyond it is no int of 32 bits
 
@@ -80,10 +81,15 @@ class Place:
 
         That none is not, is read once for a statement, in an index of those that are not.
         """
+        odd = self.any_odd
+        return f"NOT {odd} OR {asked}" if odd else asked
+
+    @property
+    def any_odd(self) -> str:
+        """Whether there are values of other types, where an index says it; else empty."""
         if not self.indexed or not self.table:
-            return asked
-        odd = misfit(self.kind.kind, self.json, self.text)
-        return f"(SELECT count(*)=0 FROM {self.table} WHERE {odd}) OR {asked}"
+            return ""
+        return any_odd(self.table, self.kind.kind, self.json, self.text)
 
     @property
     def number(self) -> str:
@@ -141,6 +147,7 @@ def _others(schema: Schema) -> Iterator[Schema]:
                 yield cls.__docmap_schema__
 
 
+@lru_cache(maxsize=1024)
 def expressions(path: Path, source: Source = Source()) -> tuple[str, str]:
     """The JSONB value at a path and its text, as SQL."""
     json = source.json
@@ -195,7 +202,7 @@ FORMS: Final[Mapping[str, str]] = {
     "uuid": "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
     "objectid": "^[0-9a-f]{24}$",
     "bytes": "^(?:[0-9a-f]{2})*$",
-    "decimal": r"^-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]{1,4})?$",
+    "decimal": r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$",
     "bigint": "^(?:-?[1-9][0-9]*|0)$",
 }
 """The text of values that JSON lacks, whole; what is not of this form is text and nothing else."""
@@ -206,6 +213,7 @@ SORTABLE: Final = TEXTUAL | NUMERIC | {"bool"}
 SAFE_DIGITS: Final = 300  # a number written with fewer characters is no overflow of a float
 
 
+@lru_cache(maxsize=1024)
 def sortable(kind: str, json: str, text: str) -> str:
     """The value of a place as PostgreSQL sorts and compares it, NULL for what is not of the kind.
 
@@ -236,16 +244,35 @@ def sortable(kind: str, json: str, text: str) -> str:
     return f"""((CASE WHEN {type_of}='string' THEN {text} END) COLLATE "C")"""
 
 
+@lru_cache(maxsize=1024)
 def fits_form(kind: str, text: str) -> str:
     """A condition that a text is the form of a value of the kind."""
     found = f'({text} COLLATE "C")~{literal(FORMS[kind])}'
-    if kind in _LENGTHS:
-        return f"octet_length({text})<={_LENGTHS[kind]} AND {found}"
+    if kind == "decimal":
+        return _is_decimal(text, found)
+    if kind == "bigint":
+        return f"octet_length({text})<={BIGINT_DIGITS} AND {found}"
     # The regular expression has room for a year 0; not to have it would make it much slower.
     return f"""{found} AND ({text} COLLATE "C")>='0001'""" if kind in _DATED else found
 
 
-_LENGTHS: Final = {"decimal": 42, "bigint": BIGINT_DIGITS}
+def _is_decimal(text: str, plain: str) -> str:
+    """The condition for a Decimal. Only of long texts and large exponents more has to be asked."""
+    number = f"{text}::numeric"
+    digits = f"ltrim(regexp_replace({text},'[-+.]|[eE].*$','','g'),'0')"
+    exponent = f"coalesce(substring({text} from '[eE][+]?([0-9]{{4}})$'),'0')::int"
+    return (
+        f"(CASE WHEN octet_length({text})<={DECIMAL_DIGITS} AND {plain} THEN TRUE "
+        f"WHEN octet_length({text})<={_LONGEST_DECIMAL} "
+        f'AND ({text} COLLATE "C")~{literal(_ANY_DECIMAL)} THEN length({digits})<={DECIMAL_DIGITS} '
+        f"AND scale({number})<={-DECIMAL_MIN_EXPONENT} AND CASE WHEN {number}='0' "
+        f"THEN {exponent}<{DECIMAL_MAX_ADJUSTED} "
+        f"ELSE length(trunc(abs({number}),0)::text)<={DECIMAL_MAX_ADJUSTED} END ELSE FALSE END)"
+    )
+
+
+_LONGEST_DECIMAL: Final = 80  # characters: with zeros that count for nothing
+_ANY_DECIMAL: Final = FORMS["decimal"].replace("{1,3}", "{1,4}")
 _DATED: Final = frozenset({"date", "datetime"})
 
 
@@ -265,6 +292,19 @@ def cast_of(kind: str) -> str:
     return CASTS.get(kind, "text")
 
 
+@lru_cache(maxsize=1024)
+def any_odd(table: str, kind: str, json: str, text: str) -> str:
+    """Whether values of other types than declared are stored, read in the index that holds them.
+
+    The planner knows nothing of how few they are. It takes an equality of which it knows nothing
+    for true in one of two hundred rows, and so does not read the table. Nor shall it start workers
+    for that: what asks for the session is not for them.
+    """
+    few = f"length({text})+0=length({text}) AND pg_backend_pid()>0"
+    return any_row(f"{table} WHERE {misfit(kind, json, text)} AND {few}")
+
+
+@lru_cache(maxsize=1024)
 def misfit(kind: str, json: str, text: str) -> str:
     """A condition for a value, neither null nor missing, that is not of the declared type.
 
@@ -282,8 +322,10 @@ def misfit(kind: str, json: str, text: str) -> str:
         odd = f"scale({number})>0"
         return f"(CASE {type_of} WHEN 'null' THEN FALSE WHEN 'number' THEN {odd} ELSE TRUE END)"
     if kind == "bool":
-        return f"({type_of} NOT IN ('null','boolean'))"
+        return f"(CASE {type_of} WHEN 'null' THEN FALSE WHEN 'boolean' THEN FALSE ELSE TRUE END)"
     if kind in FORMS:
         odd = f"NOT ({fits_form(kind, text)})"
         return f"(CASE {type_of} WHEN 'null' THEN FALSE WHEN 'string' THEN {odd} ELSE TRUE END)"
-    return f"({type_of} NOT IN ('null','string'))"
+    # Of a list of types the server does not see that it implies the condition of an index that has
+    # it beside others.
+    return f"(CASE {type_of} WHEN 'null' THEN FALSE WHEN 'string' THEN FALSE ELSE TRUE END)"

@@ -35,7 +35,8 @@ class Pool:
 
     def __init__(self, make: Callable[[float], Link], size: int, where: str) -> None:
         self._make = make
-        self._size = size
+        self.size = size
+        """How many connections there may be."""
         self._where = where
         self._guard = threading.Lock()  # for moments, never around I/O
         self._idle: deque[Link] = deque()
@@ -71,7 +72,7 @@ class Pool:
         with self._guard:
             if self._idle:
                 return self._idle.pop()
-            if self._count < self._size:
+            if self._count < self.size:
                 self._count += 1
                 return None
             waiter = _Waiter()
@@ -94,7 +95,7 @@ class Pool:
                 return waiter.link
             self._waiting.remove(waiter)
         raise Unavailable(
-            f"none of the {self._size} connections to {self._where} became free in time: close "
+            f"none of the {self.size} connections to {self._where} became free in time: close "
             "streams and transactions earlier, or raise pool_size",
             engine=ENGINE,
         )

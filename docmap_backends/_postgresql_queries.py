@@ -8,11 +8,14 @@ are, which only other programs and classes bring about, docmap sorts by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, ClassVar, Final
 
+from psycopg.errors import FeatureNotSupported
 from pydantic_core import from_json
 
+from docmap.errors import StorageError
 from docmap.plan.engine import EnginePlan, NativeQuery, Record
 from docmap.query.evaluate import sorted_by
 from docmap.query.lookups import LookupManager
@@ -20,23 +23,23 @@ from docmap.query.order import OrderTerm
 from docmap.query.paths import EACH, Path
 from docmap.schema.rewrite import reader
 from docmap.schema.schema import Schema
-from docmap.schema.types import UNTYPED, FieldType
+from docmap.schema.types import FieldType
 from docmap_backends._postgresql_connections import Row
+from docmap_backends._postgresql_distinct import FEW, distinct_texts, distinct_values, few_texts
 from docmap_backends._postgresql_explain import explained
 from docmap_backends._postgresql_places import (
-    NUMERIC,
     SORTABLE,
     TEXTUAL,
     Source,
-    element_source,
+    any_odd,
     expressions,
     indexed,
     is_tag,
-    list_elements,
     misfit,
     sortable,
 )
 from docmap_backends._postgresql_records import PostgreSQLRecords
+from docmap_backends._postgresql_spreading import is_aimed
 from docmap_backends._postgresql_sql import any_row, where
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_text import dialect
@@ -64,16 +67,26 @@ class PostgreSQLQueries(PostgreSQLRecords):
 
     def key_place(self, schema: Schema, path: Path) -> str:
         """The column of the keys, if the path is that of the key in every document."""
+        if path != schema.key_path:
+            return ""
         table = self._table(schema)
-        if table is None or path != schema.key_path:
+        if table is None:
             return ""
         named = table.place is not None or table.key_name == schema.key_field.stored
         return table.key if named else ""
 
     def key_column(self, schema: Schema, path: Path) -> str:
         """The same, where its order is that of the keys: other programs' tables have their own."""
+        column = self.key_place(schema, path)
+        table = self._table(schema) if column else None
+        return column if table is not None and table.place is None else ""
+
+    def shard_column(self, schema: Schema, path: Path) -> str:
+        """The column by which the table is spread, if a path is that of the value in it."""
         table = self._table(schema)
-        return self.key_place(schema, path) if table is not None and table.place is None else ""
+        if table is None or table.spread is None or path.segments != table.spread.path:
+            return ""
+        return table.spread.column
 
     def keys_in_table(self, schema: Schema, keys: Iterable[Any]) -> tuple[list[bytes], str]:
         """Keys as the table has them, without those that it cannot have, and their type."""
@@ -92,7 +105,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
 
     def _unordered(self, schema: Schema, query: NativeQuery) -> Iterator[Record]:
         def statement(table: Table) -> SQL:
-            return _sliced(_selected(table, query.condition), query)
+            return _sliced(_selected(table, where(query.condition)), query)
 
         if query.limit is None or query.limit > _FEW:
             return self._streamed(schema, statement)
@@ -139,21 +152,23 @@ class PostgreSQLQueries(PostgreSQLRecords):
         return self._reading(schema, read, nothing) == [(b"t",)]
 
     def _in_order(self, schema: Schema, table: Table, query: NativeQuery) -> SQL:
-        flag = self._flag(schema, table, query)
+        flag, told = self._flag(schema, table, query), self._told(schema, table, query.order)
         if not query.parts:
-            found = _selected(table, query.condition, flag, odd=False)
+            found = where(query.condition, odd=False, told=told)
+            found = _selected(table, found, flag)
             return _sliced(self._with_order(schema, table, found, query.order), query)
         # One after the other, each from the place in the index where it begins; the limit of each
         # keeps its order, and that of the whole stops the rest from being run.
         most = None if query.limit is None else query.offset + query.limit
         parts = [
             _sliced(
-                self._with_order(
-                    schema, table, _selected(table, part.condition, odd=False), part.order
-                ),
+                self._with_order(schema, table, _selected(table, found), part.order),
                 NativeQuery(limit=most),
             )
             for part in query.parts
+            for found in [
+                where(part.condition, odd=False, told=self._told(schema, table, query.order))
+            ]
         ]
         united = " UNION ALL ".join(f"({part.text})" for part in parts)
         text = f"SELECT doc, rev, {flag.text} FROM ({united}) parts(doc, rev)"
@@ -174,15 +189,24 @@ class PostgreSQLQueries(PostgreSQLRecords):
         for term in query.order:
             if self.key_column(schema, term.path):
                 continue
-            odd = misfit(term.type.kind, *expressions(term.path, Source(table.doc)))
+            place = term.type.kind, *expressions(term.path, Source(table.doc))
             if (term.path.segments, term.type.kind) in indexed(schema):
-                # An index of none but these says at once that there are none.
-                tests.append(any_row(f"{table.name} WHERE {odd}"))
+                tests.append(any_odd(table.name, *place))
                 continue
+            odd = misfit(*place)
             narrowed = f"{found.text} AND {odd}" if found.text else f" WHERE {odd}"
             tests.append(any_row(f"{table.name}{narrowed}"))
             values += found.parameters
         return SQL(f"({' OR '.join(tests)})" if tests else "FALSE", tuple(values))
+
+    def _told(self, schema: Schema, table: Table, terms: Iterable[OrderTerm]) -> frozenset[str]:
+        """What the flag tells of whole indexes, and not of those documents alone that are found."""
+        return frozenset(
+            any_odd(table.name, term.type.kind, *expressions(term.path, Source(table.doc)))
+            for term in terms
+            if not self.key_column(schema, term.path)
+            and (term.path.segments, term.type.kind) in indexed(schema)
+        )
 
     def _order_by(self, schema: Schema, table: Table, terms: Iterable[OrderTerm]) -> str:
         return ", ".join(self._sorter(schema, table, term) for term in terms)
@@ -199,7 +223,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         terms, tree = query.order, schema.codec.tree
         names = {term.path.segments[0] for term in terms}
         stop = None if query.limit is None else query.offset + query.limit
-        found = self._streamed(schema, lambda table: _selected(table, query.condition))
+        found = self._streamed(schema, lambda table: _selected(table, where(query.condition)))
         ordered = sorted_by(found, terms, lambda record: tree(record[0], names), stop)
         return islice(ordered, query.offset, stop)
 
@@ -223,20 +247,43 @@ class PostgreSQLQueries(PostgreSQLRecords):
         if path.segments.count(EACH) > 1 or is_tag(path, kind):
             return None
 
-        plain = kind.kind in TEXTUAL and (path.segments, kind.kind) in indexed(schema)
-
         def read(table: Table) -> list[Row]:
-            statement = _distinct_texts if plain else _distinct
-            return self._all(statement(table, path, kind, condition))
+            return self._all(distinct_values(table, path, kind, where(condition)))
 
         nothing: list[Row] = []
-        rows, read_value = self._reading(schema, read, nothing), reader(kind)
-        if plain and any(row[-1] == b"t" for row in rows):
+        parse: Callable[[Any], Any] = from_json
+        rows: list[Row] | None
+        if kind.kind in TEXTUAL and (path.segments, kind.kind) in indexed(schema):
+            rows, parse = self._texts(schema, path, kind, where(condition)), bytes.decode
+        else:
+            rows = self._reading(schema, read, nothing)
+        if rows is None:
             return None
-        texts = (row[0] for row in rows)
-        parse = bytes.decode if plain else from_json
-        wires = (None if text is None else parse(text) for text in texts)
+        read_value = reader(kind)
+        wires = (None if row[0] is None else parse(row[0]) for row in rows)
         return [wire if read_value is None else read_value(wire) for wire in wires]
+
+    def _texts(self, schema: Schema, path: Path, kind: FieldType, found: SQL) -> list[Row] | None:
+        """The distinct texts of an indexed place; None if values of other types are stored."""
+
+        def read(table: Table) -> list[Row]:
+            skipping = few_texts(table, schema, path, kind)
+            known = self._catalogue.inexact
+            if found.text or not skipping or skipping in known or self._connections.in_transaction:
+                return self._all(distinct_texts(table, path, kind, found))
+            try:
+                rows = self._all(SQL(skipping))
+                if sum(row[0] is not None for row in rows) < FEW:
+                    return rows
+            except StorageError as error:
+                if not isinstance(error.__cause__, FeatureNotSupported):
+                    raise
+            known.add(skipping)
+            return self._all(distinct_texts(table, path, kind, found))
+
+        nothing: list[Row] = []
+        rows = self._reading(schema, read, nothing)
+        return None if any(row[-1] == b"t" for row in rows) else rows
 
     # -- plans
 
@@ -244,9 +291,13 @@ class PostgreSQLQueries(PostgreSQLRecords):
         def statement(table: Table) -> SQL:
             if query.order:
                 return self._in_order(schema, table, query)
-            return _sliced(_selected(table, query.condition), query)
+            return _sliced(_selected(table, where(query.condition)), query)
 
-        return self._plan_of(schema, statement, sliced=query.limit is not None)
+        plan = self._plan_of(schema, statement, sliced=query.limit is not None)
+        table = self._table(schema)
+        if table is None or not table.has_shard:
+            return plan
+        return replace(plan, targeted=is_aimed(query.condition))
 
     def _plan_of(
         self, schema: Schema, statement: Callable[[Table], SQL], *, sliced: bool = False
@@ -263,8 +314,7 @@ class PostgreSQLQueries(PostgreSQLRecords):
         return self._reading(schema, read, nothing)
 
 
-def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: bool = True) -> SQL:
-    found = where(condition, odd=odd)
+def _selected(table: Table, found: SQL, flag: SQL | None = None) -> SQL:
     columns, values = f"{table.doc}, {table.rev}", found.parameters
     if flag is not None:
         columns, values = f"{columns}, {flag.text}", (*flag.parameters, *values)
@@ -273,38 +323,11 @@ def _selected(table: Table, condition: Any, flag: SQL | None = None, *, odd: boo
 
 def _sliced(statement: SQL, query: NativeQuery) -> SQL:
     text, values = statement
-    if query.limit is not None:
+    if query.limit is not None and query.limit <= _FEW:
+        # In the statement, so that it is known when a plan for all values is weighed.
+        text = f"{text} LIMIT {query.limit}"
+    elif query.limit is not None:
         text, values = f"{text} LIMIT %s", (*values, query.limit)
     if query.offset:
         text, values = f"{text} OFFSET %s", (*values, query.offset)
     return SQL(text, values)
-
-
-def _distinct_texts(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
-    """The distinct texts at a path, each with the answer of an index to whether all are texts."""
-    found = where(condition)
-    json, text = expressions(path, Source(table.doc))
-    flag = any_row(f"{table.name} WHERE {misfit(kind.kind, json, text)}")
-    return SQL(
-        f'SELECT DISTINCT {text} COLLATE "C", {flag} FROM {table.name}{found.text}',
-        found.parameters,
-    )
-
-
-def _distinct(table: Table, path: Path, kind: FieldType, condition: Any) -> SQL:
-    """The distinct JSON values at a path, as their text: numbers as they are written."""
-    found, source = where(condition), table.name
-    root, segments = Source(table.doc), path.segments
-    if EACH in segments:
-        place = segments.index(EACH)
-        listed = expressions(Path(segments[:place]), root)[0]
-        source = f"{table.name} CROSS JOIN LATERAL {list_elements(listed)} e1(value)"
-        value = expressions(Path(segments[place + 1 :]), element_source(1))[0]
-        given = f"{value} IS NOT NULL"
-        text = f"{found.text} AND {given}" if found.text else f" WHERE {given}"
-        found = SQL(text, found.parameters)
-    else:
-        value = expressions(path, root)[0]
-    if kind.kind in NUMERIC or kind.kind in UNTYPED:
-        value = f'({value}::text COLLATE "C")'
-    return SQL(f"SELECT DISTINCT {value} FROM {source}{found.text}", found.parameters)

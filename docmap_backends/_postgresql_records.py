@@ -11,6 +11,7 @@ from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
 from docmap.storage import BaseStorageAdapter
 from docmap.storage.deadlines import in_time
+from docmap.storage.transactions import settled
 from docmap_backends._postgresql_connections import Connections, Row
 from docmap_backends._postgresql_tables import Catalogue, Table
 from docmap_backends._sql import SQL
@@ -35,6 +36,8 @@ class PostgreSQLRecords(BaseStorageAdapter):
         if found is None:
             with in_time(self):
                 found = self._catalogue.current(schema.collection)
+        if found is not None and found.place is not None:
+            found.place.check(schema)
         return found
 
     def _reading(self, schema: Schema, read: Callable[[Table], T], nothing: T) -> T:
@@ -47,17 +50,23 @@ class PostgreSQLRecords(BaseStorageAdapter):
             return nothing
         with in_time(self):
             try:
-                return read(table)
+                return self._settled(read, table)
             except pg.UndefinedTable as error:
                 table = self._after_removal(schema, error)
-            return nothing if table is None else read(table)
+            return nothing if table is None else self._settled(read, table)
+
+    def _settled(self, work: Callable[[Table], T], table: Table) -> T:
+        """What `work` gives, once others have not come between; in a transaction the first time."""
+        if self._connections.in_transaction:
+            return work(table)
+        return settled(lambda: work(table), self.deadline())
 
     def _after_removal(self, schema: Schema, error: pg.UndefinedTable) -> Table | None:
         """The table anew; in a transaction, which the error has undone, the error."""
-        if self._connections.in_transaction:
-            self._connections.fail(error)
         self._catalogue.forget()
         self._ensured.clear()
+        if self._connections.in_transaction:
+            self._connections.fail(error)
         return self._table(schema)
 
     # -- statements

@@ -11,23 +11,30 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
 from psycopg import errors as pg
 
-from docmap.errors import ForeignStore, StorageError, TransactionConflict
+from docmap.errors import StorageError, TransactionConflict
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
 from docmap_backends._postgresql_connections import Connections
 from docmap_backends._postgresql_errors import ENGINE
 from docmap_backends._postgresql_foreign import Place, found_place, with_revisions
 from docmap_backends._postgresql_keys import key_text, plain_key
-from docmap_backends._sql import quoted, text_literal
+from docmap_backends._postgresql_ours import COMMENT, is_ours, removed_by_hand, taken_by_others
+from docmap_backends._postgresql_spreading import (
+    CAN_SPREAD,
+    SHARD,
+    Spread,
+    check_indexes,
+    spreading,
+)
+from docmap_backends._postgresql_sql import literal
+from docmap_backends._sql import quoted
 
-FORMAT: Final = 1
-_COMMENT: Final = f"docmap format {FORMAT}"
 _LOCK: Final = 0x646D6170  # "dmap": who makes or removes tables holds it
 _CATALOGUE: Final = (
     """CREATE TABLE IF NOT EXISTS docmap_collections(
@@ -36,7 +43,7 @@ _CATALOGUE: Final = (
     """CREATE TABLE IF NOT EXISTS docmap_indexes(
     name text COLLATE "C" PRIMARY KEY, collection text COLLATE "C" NOT NULL,
     definition text NOT NULL)""",
-    f"COMMENT ON TABLE docmap_collections IS '{_COMMENT}'",
+    f"COMMENT ON TABLE docmap_collections IS '{COMMENT}'",
 )
 _PRESENT: Final = (
     "SELECT c IS NOT NULL, obj_description(c, 'pg_class') "
@@ -67,6 +74,10 @@ class Table:
     """Where it is, if another program made it."""
     adopted: bool = True
     """It is in the catalogue."""
+    spread: Spread | None = None
+    """How a distributed server spreads it."""
+    gone: bool = False
+    """It is in the catalogue alone: somebody has removed it by hand."""
 
     @cached_property
     def key(self) -> str:
@@ -82,13 +93,64 @@ class Table:
 
     @cached_property
     def doc(self) -> str:
-        """The column of the documents, quoted."""
+        """The documents, with their keys, as they are read."""
+        return self.doc_of("")
+
+    def doc_of(self, row: str) -> str:
+        """The same of a row, whose name stands before its columns."""
+        return f"{row}doc" if self.place is None else self.place.document(row)
+
+    @cached_property
+    def column(self) -> str:
+        """The column of the documents, quoted, as statements name it that write."""
         return "doc" if self.place is None else quoted(self.place.doc)
+
+    def kept(self, document: str) -> str:
+        """What is stored of a document, as an expression."""
+        return document if self.place is None else self.place.kept(document)
+
+    @property
+    def lacks_keys(self) -> bool:
+        """The documents lack their keys, which stand in the column alone."""
+        return self.place is not None and bool(self.place.field)
 
     @cached_property
     def columns(self) -> str:
-        """Key, revision and document, as a statement names them that writes."""
-        return f"{self.key}, {self.rev}, {self.doc}"
+        """Key, revision and document, as a statement names them that writes, and the shard."""
+        return f"{self.key}, {self.rev}, {self.column}{self._and_shard}"
+
+    @cached_property
+    def marks(self) -> str:
+        """The place of a value for each of the columns."""
+        return f"%s, %s, {self.mark}{', %s' if self.has_shard else ''}"
+
+    @cached_property
+    def mark(self) -> str:
+        """The place of a document."""
+        return self.kept("%s::jsonb") if self.lacks_keys else "%s"
+
+    @cached_property
+    def unique(self) -> str:
+        """The columns that no two rows have alike."""
+        return f"{self.key}{self._and_shard}"
+
+    @cached_property
+    def row(self) -> str:
+        """The condition for the row of a key, and of the shard of a document."""
+        return f"{self.key} = %s AND {SHARD} = %s" if self.has_shard else f"{self.key} = %s"
+
+    @cached_property
+    def has_shard(self) -> bool:
+        """It has a column by which it is spread."""
+        return self.spread is not None and bool(self.spread.path)
+
+    @property
+    def _and_shard(self) -> str:
+        return f", {SHARD}" if self.has_shard else ""
+
+    def shard_of(self, data: bytes | str) -> tuple[bytes, ...]:
+        """The value of the column by which it is spread, if it has one, for a document."""
+        return () if self.spread is None else self.spread.values(data)
 
     @property
     def kind(self) -> str:
@@ -125,19 +187,30 @@ class Catalogue:
         self._schema = schema
         self._tables: dict[str, Table] = {}
         self._made = False
+        self.inexact: set[str] = set()
+        """Statements that were found not to be exact, or not worth it, for what is stored."""
 
     def forget(self) -> None:
         """Read everything again: it was changed, or a change was taken back."""
         self._tables = {}
         self._made = False
+        self.inexact = set()
 
     def known(self, collection: str) -> Table | None:
         """The table of a collection as it was last read; None if it was not, or is not there."""
         return self._tables.get(collection)
 
     def current(self, collection: str) -> Table | None:
-        """The same as the database has it now."""
-        tables = self._tables
+        """The same as the database has it now. Raises CorruptStore if it was removed by hand."""
+        found = self.noted(collection)
+        if found is not None and found.gone:
+            raise removed_by_hand(collection, found.name, self._connections.where)
+        if found is not None:
+            self._tables[collection] = found
+        return found
+
+    def noted(self, collection: str) -> Table | None:
+        """The same, though the table may be gone."""
         rows = []
         if self.exists():
             rows = self._connections.rows(
@@ -148,14 +221,15 @@ class Catalogue:
         if rows:
             key_name, place, indexes = ((one or b"").decode() for one in rows[0])
             names = frozenset(indexes.split())
-            found = Table(collection, key_name, names, Place.of(place) if place else None)
-        elif collection in self._places:
-            there = found_place(self._connections, collection, self._places[collection])
-            found = Table(collection, "", place=there, adopted=False)
-        else:
-            return None
-        tables[collection] = found
-        return found
+            spread = Spread.of(place)
+            foreign = Place.of(place) if place and spread is None else None
+            found = Table(collection, key_name, names, foreign, spread=spread)
+            ((there,),) = self._connections.rows("SELECT to_regclass(%s) IS NULL", (found.name,))
+            return replace(found, gone=there == b"t")
+        if collection in self._places:
+            theirs = found_place(self._connections, collection, self._places[collection])
+            return Table(collection, "", place=theirs, adopted=False)
+        return None
 
     def exists(self) -> bool:
         """True if the database has docmap's tables. Raises ForeignStore if they are not ours."""
@@ -163,9 +237,9 @@ class Catalogue:
             ((present, told),) = self._connections.rows(_PRESENT)
             if present == b"t" and told is None and self._connections.in_transaction:
                 ((present, told),) = self._connections.rows(_PRESENT, apart=True)
-                if present == b"t" and _is_ours(told, self._connections.where):
+                if present == b"t" and is_ours(told, self._connections.where):
                     raise self._made_since("docmap_collections")
-            there = present == b"t" and _is_ours(told, self._connections.where)
+            there = present == b"t" and is_ours(told, self._connections.where)
             # What this transaction may have made the others do not see yet.
             self._made = there and not self._connections.in_transaction
             return there
@@ -203,8 +277,7 @@ class Catalogue:
     def make(self, schema: Schema) -> Table:
         """The table of a class, made if it is not there; its key's name is noted."""
         if not self.exists():
-            if self._schema:
-                self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}"])
+            self._make_schema()
             self._connections.script(_CATALOGUE)
         table = self.current(schema.collection)
         if table is None:
@@ -216,25 +289,48 @@ class Catalogue:
                 "UPDATE docmap_collections SET key_name = '' WHERE name = %s", (schema.collection,)
             )
             self._tables.pop(schema.collection, None)
-            table = Table(table.collection, "", table.indexes)
+            table = replace(table, key_name="")
         return table
 
+    def _make_schema(self) -> None:
+        """Make the schema of the option. Even IF NOT EXISTS would need a right on the database."""
+        name = quoted(self._schema)
+        if self._schema:
+            ((missing,),) = self._connections.rows("SELECT to_regnamespace(%s) IS NULL", (name,))
+            if missing == b"t":
+                self._connections.script([f"CREATE SCHEMA IF NOT EXISTS {name}"])
+
     def _create(self, schema: Schema) -> Table:
-        table = Table(schema.collection, schema.key_field.stored)
+        spread = self.spread_by(schema)
+        table = Table(schema.collection, schema.key_field.stored, spread=spread)
+        shard = f', {SHARD} text COLLATE "C" NOT NULL' if table.has_shard else ""
+        # By itself the index of the key would have a name that another collection may have.
+        index = quoted(f"docmap_key_{table_name(schema.collection)}")
         try:
             self._connections.written(
-                f'CREATE TABLE {table.name}(key text COLLATE "C" PRIMARY KEY, '
-                "rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL)"
+                f'CREATE TABLE {table.name}(key text COLLATE "C" NOT NULL, '
+                f"rev bigint NOT NULL DEFAULT 0, doc jsonb NOT NULL{shard}, "
+                f"CONSTRAINT {index} PRIMARY KEY ({table.unique}))"
             )
         except pg.DuplicateTable as error:
             raise self._there_already(schema.collection) from error
-        if schema.shard_key is not None:
-            self._spread(table)
+        if spread is not None:
+            # Before there are indexes, which the server then makes on all of its parts.
+            self._connections.script([spreading(table.name, spread)])
         self._connections.written(
-            "INSERT INTO docmap_collections(name, key_name) VALUES(%s, %s)",
-            (schema.collection, table.key_name),
+            "INSERT INTO docmap_collections(name, key_name, place) VALUES(%s, %s, %s)",
+            (schema.collection, table.key_name, None if spread is None else spread.text),
         )
         return table
+
+    def spread_by(self, schema: Schema) -> Spread | None:
+        """How the server is to spread the table of a class. Raises StorageError if it cannot be."""
+        spread = Spread.by(schema)
+        if spread is None or self._connections.rows(CAN_SPREAD)[0][0] != b"t":
+            return None
+        for one in (schema, *schema.relatives):
+            check_indexes(one, one.indexes, spread)
+        return spread
 
     def _there_already(self, collection: str) -> StorageError:
         """The error of a table that was not to be seen: another program's, or made just now."""
@@ -244,7 +340,7 @@ class Catalogue:
                 "SELECT 1 FROM docmap_collections WHERE name = %s", (collection,), apart=True
             )
         if not rows:
-            return taken_by_others(collection, self._connections.where)
+            return taken_by_others(collection, table_name(collection), self._connections.where)
         return self._made_since(table_name(collection))
 
     def _made_since(self, table: str) -> TransactionConflict:
@@ -252,13 +348,6 @@ class Catalogue:
             f"the table {table} was made by others since this transaction began: run it again",
             engine=ENGINE,
         )
-
-    def _spread(self, table: Table) -> None:
-        """Spread a table over the servers by its keys, where the server can do that."""
-        can = self._connections.rows("SELECT to_regproc('create_distributed_table') IS NOT NULL")
-        if can[0][0] == b"t":
-            named = text_literal(table.name).replace("%", "%%")
-            self._connections.script([f"SELECT create_distributed_table({named}, 'key')"])
 
     def _take_over(self, table: Table, place: Place) -> Table:
         """Note a table of another program, which has revisions from now on."""
@@ -283,16 +372,13 @@ class Catalogue:
     def drop(self, collections: Iterable[str], others: Callable[[str], list[str]]) -> None:
         """Remove collections with their indexes; `others` are the statements about an index."""
         for collection in collections:
-            table = self.current(collection)
+            table = self.noted(collection)
             if table is None:
                 continue
-            named = text_literal(collection).replace("%", "%%")
+            named = literal(collection)
             self._connections.script(
                 [
-                    # What another program made is emptied; it is not ours to remove.
-                    f"DROP TABLE IF EXISTS {table.name} CASCADE"
-                    if table.place is None
-                    else f"DELETE FROM {table.name}",
+                    *([] if table.gone else [_emptied(table)]),
                     *(one for name in sorted(table.indexes) for one in others(name)),
                     f"DELETE FROM docmap_indexes WHERE collection = {named}",
                     f"DELETE FROM docmap_collections WHERE name = {named}",
@@ -301,29 +387,8 @@ class Catalogue:
             self._tables.pop(collection, None)
 
 
-def _is_ours(told: bytes | None, where: str) -> bool:
-    """True if docmap made the catalogue. Raises ForeignStore if another program did."""
-    text = (told or b"").decode()
-    if text == _COMMENT:
-        return True
-    if text.startswith("docmap format "):
-        raise ForeignStore(
-            f"the database at {where} is in a newer format ({text}) than this docmap knows: "
-            "update docmap",
-            engine=ENGINE,
-        )
-    raise ForeignStore(
-        f"the database at {where} has a table docmap_collections of another program: name another "
-        "database, or another schema by the option schema",
-        engine=ENGINE,
-    )
-
-
-def taken_by_others(collection: str, where: str) -> ForeignStore:
-    """The error of a table that is there already, and not docmap's."""
-    return ForeignStore(
-        f"the database at {where} has a table {table_name(collection)} of another program: name "
-        "another collection, or another schema by the option schema",
-        engine=ENGINE,
-        collection=collection,
-    )
+def _emptied(table: Table) -> str:
+    """What another program made is emptied; it is not ours to remove."""
+    if table.place is None:
+        return f"DROP TABLE IF EXISTS {table.name} CASCADE"
+    return f"DELETE FROM {table.name}"

@@ -88,6 +88,13 @@ class Transactions:
             try:
                 link.control(begin, deadline)
                 break
+            except pg.FeatureNotSupported as error:
+                self._pool.give(link)
+                raise StorageError(
+                    f"{self.where} has no {level} transactions, as a server that follows another "
+                    "one: give the option isolation, as in isolation=repeatable read",
+                    engine=ENGINE,
+                ) from error
             except psycopg.Error as error:
                 self._pool.give(link)
                 if not again or not is_lost(error) or is_timeout(error):
@@ -204,6 +211,8 @@ class Transactions:
         except PASSED:
             raise
         except psycopg.Error as error:
+            if isinstance(error, pg.InvalidSqlStatementName):
+                link.forget_prepared()
             self._own.lost = self._own.lost or link.closed
             self.fail(error)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from docmap.schema.schema import Schema
 from docmap.schema.types import LISTS, FieldType
-from docmap_backends._sql import text_literal
+from docmap_backends._postgresql_sql import constant
 
 _HOLDING: Final = LISTS | {"dict", "model", "union"}
 _DEEPEST: Final = 6
@@ -61,14 +61,14 @@ def _model(kind: FieldType, place: str, depth: int, more: frozenset[str]) -> str
     parts: list[str] = []
     if not kind.extra:
         names = sorted({entry.stored for entry in kind.fields.values()} | more)
-        listed = ",".join(text_literal(name) for name in names)
+        listed = ",".join(constant(name) for name in names)
         rest = f"{place} - ARRAY[{listed}]::text[]"
         known = f"{rest} = '{{}}'"
         if depth:  # it may be null, missing, or of another type
             known = f"CASE WHEN jsonb_typeof({place})='object' THEN {known} ELSE true END"
         parts.append(known)
     for entry in kind.fields.values():
-        inner = f"({place}->{text_literal(entry.stored)})"
+        inner = f"({place}->{constant(entry.stored)})"
         found = _known(entry.type, inner, depth + 1, frozenset())
         if found is None:
             return None

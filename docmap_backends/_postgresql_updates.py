@@ -1,8 +1,8 @@
 """Updates that PostgreSQL does by itself: one statement, exact for all matches, or undone.
 
-What SQL cannot state exactly is left to docmap: floats and Decimals, changes of lists, values that
-the class limits. A document for which the statement is not exact gets no value, which the column
-refuses: then nothing of the statement is done.
+What SQL cannot state exactly is left to docmap: changes of lists, numbers in unusual forms, limits
+of a class that are not least and greatest numbers. A document for which the statement is not exact
+gets no value, which the column refuses: then nothing of the statement is done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from docmap.query.paths import Path
 from docmap.schema.indexes import BoundIndex, IndexTerm
 from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
-from docmap.values import INT_MAX, INT_MIN
+from docmap_backends._postgresql_adding import added
 from docmap_backends._postgresql_grouping import PostgreSQLGrouping
 from docmap_backends._postgresql_json import storable
 from docmap_backends._postgresql_places import Source, expressions
@@ -65,8 +65,8 @@ class PostgreSQLUpdating(PostgreSQLGrouping):
     ) -> list[Record] | None:
         def update(table: Table) -> list[Record] | None:
             native = native_update(table, schema, rewriter)
-            if isinstance(native, str) or query.parts:
-                return None
+            if isinstance(native, str) or query.parts or table.spread is not None:
+                return None  # a table that is spread has no rows to lock one of
             flag, order = SQL("FALSE"), ""
             if query.order:
                 flag = self._flag(schema, table, query)
@@ -130,6 +130,7 @@ class _Builder:
         self._schema = schema
         self._rewriter = rewriter
         self._guards = [f"pg_column_size({table.doc})<={_LONGEST}"]
+        self._guarding: tuple[Any, ...] = ()
         self._texts: list[str] = []
 
     def build(self) -> SQL:
@@ -152,7 +153,8 @@ class _Builder:
             self._check_index(index)
         guards = " AND ".join(self._guards)
         doc, rev = self._table.doc, self._table.rev
-        return SQL(f"{doc}=CASE WHEN {guards} THEN {made.text} END, {rev}={rev}+1", made.values)
+        changed = f"{doc}=CASE WHEN {guards} THEN {made.text} END, {rev}={rev}+1"
+        return SQL(changed, (*self._guarding, *made.values))
 
     def _check_place(self, step: Step) -> None:
         if step.operator not in {"set", "inc"}:
@@ -174,18 +176,14 @@ class _Builder:
         return _Set("%s::jsonb", (text,))
 
     def _inc(self, step: Step) -> _Set:
-        core = step.kind.core["schema"] if step.kind.core["type"] == "nullable" else step.kind.core
-        if step.kind.kind != "int" or core["type"] != "int" or core.keys() - _PLAIN_INT:
-            raise _NotNatively(f"{step.path} is no int without limits")
-        amount, (json, text) = step.operand.logical, self._at(step.path)
-        low, high = max(INT_MIN, INT_MIN - amount), min(INT_MAX, INT_MAX - amount)
-        number = f"({json})::numeric"
-        self._guards.append(
-            f"({text} IS NULL OR CASE WHEN jsonb_typeof({json})='number' THEN scale({number})=0 "
-            f"AND {number} BETWEEN {low} AND {high} ELSE FALSE END)"
-        )
-        added = f"CASE WHEN {text} IS NULL THEN 0 ELSE {number} END+%s::numeric"
-        return _Set(f"to_jsonb({added})", (str(amount),))
+        json, text = self._at(step.path)
+        try:
+            total = added(step.kind, step.operand.logical, json, text)
+        except ValueError as reason:
+            raise _NotNatively(f"{step.path}: {reason}") from None
+        self._guards.append(total.holds.text)
+        self._guarding += total.holds.parameters
+        return _Set(*total.json)
 
     def _check_index(self, index: BoundIndex) -> None:
         touched = [term for term in index.terms if self._changes(term)]
@@ -202,9 +200,6 @@ class _Builder:
 
     def _changes(self, term: IndexTerm) -> bool:
         return any(_begins(step.path, term.path) for step in self._rewriter.update)
-
-
-_PLAIN_INT: Final = frozenset({"type", "strict", "serialization"})
 
 
 def _begins(path: Path, other: Path) -> bool:

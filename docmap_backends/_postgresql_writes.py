@@ -12,9 +12,14 @@ import psycopg
 from docmap.errors import DocmapError, DuplicateKey, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema
+from docmap.schema.sharding import is_made
+from docmap.storage.batches import Ahead
 from docmap.storage.writes import ANY, NEW, Write, keep_unknown, not_unique, stale, taken
+from docmap_backends._postgresql_ahead import CopiedAhead, copy_statement
+from docmap_backends._postgresql_blocks import copy_blocks
 from docmap_backends._postgresql_counting import PostgreSQLCounting, counted
 from docmap_backends._postgresql_json import storable
+from docmap_backends._postgresql_spreading import SHARD
 from docmap_backends._postgresql_tables import Table
 from docmap_backends._postgresql_unknown import only_known
 from docmap_backends._sql_causes import first_cause, taken_index
@@ -23,7 +28,7 @@ T = TypeVar("T")
 
 _ROWS: Final = 100  # in one statement
 _TRIES: Final = 5
-_BLOCK: Final = 200_000  # bytes of COPY's data that are sent at once
+_APART: Final = 2  # connections, of which one is busy while documents are sent ahead
 
 
 class PostgreSQLWriting(PostgreSQLCounting):
@@ -38,9 +43,9 @@ class PostgreSQLWriting(PostgreSQLCounting):
         self._storing(
             schema,
             lambda table: self._connections.changed(
-                f"INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s) "
-                f"ON CONFLICT ({table.key}) DO UPDATE SET {replacing(table)}",
-                (table.key_text(schema, key), record[1], storable(data)),
+                f"INSERT INTO {table.name}({table.columns}) VALUES({table.marks}) "
+                f"ON CONFLICT ({table.unique}) DO UPDATE SET {replacing(table)}",
+                (table.key_text(schema, key), record[1], storable(data), *table.shard_of(data)),
             ),
         )
 
@@ -83,24 +88,24 @@ class PostgreSQLWriting(PostgreSQLCounting):
         """Store a document in one statement; None if that found something else than it expects."""
         if write.expected == NEW:
             return self._insert(table, schema, write, (key, data), " ON CONFLICT DO NOTHING")
-        known = only_known(schema, f"{table.name}.{table.doc}")
+        known = only_known(schema, table.doc_of(f"{table.name}."))
         if known is None:
             return None
         guard = f" AND {known}" if known else ""
         if write.expected != ANY:
             done = self._connections.changed(
-                f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = {table.rev} + 1 "
-                f"WHERE {table.key} = %s AND {table.rev} = %s{guard}",
-                (data, key, write.expected),
+                f"UPDATE {table.name} SET {table.column} = {table.mark}, "
+                f"{table.rev} = {table.rev} + 1 WHERE {table.row} AND {table.rev} = %s{guard}",
+                (data, key, *table.shard_of(data), write.expected),
             )
             return write.expected + 1 if done else None
-        text, more = counted(schema, (write.key,), self._given)
+        text, more = self._counted(table, schema, write.key)
         rows = self._connections.written(
-            f"{text}INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s) "
-            f"ON CONFLICT ({table.key}) DO UPDATE SET {table.doc} = excluded.{table.doc}, "
+            f"{text}INSERT INTO {table.name}({table.columns}) VALUES({table.marks}) "
+            f"ON CONFLICT ({table.unique}) DO UPDATE SET {table.column} = excluded.{table.column}, "
             f"{table.rev} = {table.name}.{table.rev} + 1"
             f"{' WHERE ' + known if known else ''} RETURNING {table.rev}",
-            (*more, key, self._revisions.getrandbits(48), data),
+            (*more, key, self._revisions.getrandbits(48), data, *table.shard_of(data)),
         )
         return int(rows[0][0] or 0) if rows else None
 
@@ -109,12 +114,32 @@ class PostgreSQLWriting(PostgreSQLCounting):
     ) -> int | None:
         key, data = row
         revision = self._revisions.getrandbits(48)
-        text, more = counted(schema, (write.key,), self._given)
+        if table.has_shard and self._are_taken(table, schema, (write.key,)):
+            return None
+        text, more = self._counted(table, schema, write.key)
         done = self._connections.changed(
-            f"{text}INSERT INTO {table.name}({table.columns}) VALUES(%s, %s, %s){end}",
-            (*more, key, revision, data),
+            f"{text}INSERT INTO {table.name}({table.columns}) VALUES({table.marks}){end}",
+            (*more, key, revision, data, *table.shard_of(data)),
         )
         return revision if done else None
+
+    def _are_taken(self, table: Table, schema: Schema, keys: Iterable[Any]) -> bool:
+        """True if a key is that of a document in another shard, which no index notices."""
+        texts = [table.key_text(schema, key) for key in keys if not is_made(schema, key)]
+        return bool(texts) and bool(
+            self._connections.rows(
+                f"SELECT 1 FROM {table.name} WHERE {table.key} = ANY(%s::text[]) LIMIT 1", (texts,)
+            )
+        )
+
+    def _counted(self, table: Table, schema: Schema, key: Any) -> tuple[str, tuple[Any, ...]]:
+        """What stands before the statement that stores an int key. See `counted`."""
+        text, more = counted(schema, (key,), self._given)
+        if text and table.spread is not None:
+            # One statement does not write a table that is spread and one that is not.
+            self._connections.changed(f"{text}SELECT", more)
+            return "", ()
+        return text, more
 
     def _after_reading(
         self, table: Table, schema: Schema, write: Write, key: bytes | None
@@ -131,9 +156,9 @@ class PostgreSQLWriting(PostgreSQLCounting):
         revision = self.checked_revision(schema, write, stored)
         data = write.data if stored is None else keep_unknown(schema, stored[0], write.data)
         done = self._connections.changed(
-            f"UPDATE {table.name} SET {table.doc} = %s, {table.rev} = %s "
-            f"WHERE {table.key} = %s AND {table.rev} = %s",
-            (storable(data), revision, key, revision - 1),
+            f"UPDATE {table.name} SET {table.column} = {table.mark}, {table.rev} = %s "
+            f"WHERE {table.row} AND {table.rev} = %s",
+            (storable(data), revision, key, *table.shard_of(data), revision - 1),
         )
         return revision if done else None
 
@@ -224,6 +249,21 @@ class PostgreSQLWriting(PostgreSQLCounting):
             return nullcontext()
         return self._connections.transaction("read committed")
 
+    def _insert_ahead(self, schema: Schema) -> Ahead | None:
+        connections = self._connections
+        if connections.in_transaction or connections.size < _APART:
+            return None
+        if schema.key_field.type.kind == "int" or schema.shard_key is not None:
+            return None  # more is done in the same transaction
+        table = self._table(schema)
+        if table is not None and (table.has_shard or table.place is not None):
+            return None
+
+        def begin(table: Table) -> CopiedAhead:
+            return CopiedAhead(self, schema, table, self._revisions)
+
+        return self._storing(schema, begin)
+
     def _insert_batch(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         """Insert documents as one. Raises DuplicateKey, and nothing is stored then."""
         random_bits = self._revisions.getrandbits
@@ -232,8 +272,11 @@ class PostgreSQLWriting(PostgreSQLCounting):
         count, more = counted(schema, [write.key for write in writes], None)
 
         def store(table: Table) -> None:
-            copy = f"COPY {table.name}({table.columns}) FROM STDIN"
-            blocks = _blocks(table, schema, rows)
+            alone = table.has_shard and self._are_taken(table, schema, [key for key, _, _ in rows])
+            if alone or table.lacks_keys:  # COPY takes no expression: one by one
+                raise taken(schema)
+            copy = copy_statement(table)
+            blocks = copy_blocks(table, schema, rows)
             if not count and not self._connections.in_transaction:
                 self._connections.copy_in(copy, blocks)
                 return
@@ -269,16 +312,25 @@ class PostgreSQLWriting(PostgreSQLCounting):
 
         return self._storing(schema, store)
 
-    def _replaced(self, table: Table, schema: Schema, writes: Sequence[Write]) -> set[bytes]:
-        """Replace documents that have the revision expected; the keys of those."""
+    def _replaced(
+        self, table: Table, schema: Schema, writes: Sequence[Write], known: str = ""
+    ) -> set[bytes]:
+        """Replace documents that have the revision expected; the keys of those.
+
+        `known` is one more condition for what is stored, in the columns of `t`.
+        """
         values: list[Any] = []
         for write in writes:
             values += (table.key_text(schema, write.key), write.expected, storable(write.data))
-        rows = ",".join([f"(%s::{table.kind},%s::bigint,%s::jsonb)"] * len(writes))
+            values += table.shard_of(write.data)
+        more, same = (",%s::text", f" AND t.{SHARD} = n.{SHARD}") if table.has_shard else ("", "")
+        rows = ",".join([f"(%s::{table.kind},%s::bigint,%s::jsonb{more})"] * len(writes))
         found = self._connections.written(
-            f"UPDATE {table.name} t SET {table.doc} = n.doc, {table.rev} = t.{table.rev} + 1 "
-            f"FROM (VALUES {rows}) n(key, rev, doc) "
-            f"WHERE t.{table.key} = n.key AND t.{table.rev} = n.rev RETURNING t.{table.key}",
+            f"UPDATE {table.name} t SET {table.column} = {table.kept('n.doc')}, "
+            f"{table.rev} = t.{table.rev} + 1 "
+            f"FROM (VALUES {rows}) n(key, rev, doc{f', {SHARD}' if more else ''}) "
+            f"WHERE t.{table.key} = n.key{same} AND t.{table.rev} = n.rev"
+            f"{' AND ' + known if known else ''} RETURNING t.{table.key}",
             values,
         )
         return {key for (key,) in found if key is not None}
@@ -334,29 +386,4 @@ _NAME: Final = 19  # characters of an index's name: what an engine puts behind i
 
 def replacing(table: Table) -> str:
     """What an insert sets where the key is there already."""
-    return ", ".join(f"{one} = excluded.{one}" for one in (table.rev, table.doc))
-
-
-def _blocks(
-    table: Table, schema: Schema, rows: Iterable[tuple[Any, bytes, int]]
-) -> Iterator[bytes]:
-    """Keys, documents and revisions in COPY's text format."""
-    lines: list[bytes] = []
-    size = 0
-    for key, data, revision in rows:
-        text = table.key_text(schema, key) or b"\\N"
-        if not text.isalnum():
-            text = _escaped(text)
-        doc = storable(data).replace(b"\\", b"\\\\")
-        lines.append(b"%b\t%d\t%b\n" % (text, revision, doc))
-        size += len(doc)
-        if size > _BLOCK:
-            yield b"".join(lines)
-            lines, size = [], 0
-    if lines:
-        yield b"".join(lines)
-
-
-def _escaped(text: bytes) -> bytes:
-    text = text.replace(b"\\", b"\\\\").replace(b"\t", b"\\t")
-    return text.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return ", ".join(f"{one} = excluded.{one}" for one in (table.rev, table.column))

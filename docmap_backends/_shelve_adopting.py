@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from docmap.errors import DocmapError, StorageError
 from docmap.plan.engine import Record
 from docmap.schema.schema import Schema, untyped
+from docmap.storage.journal import LEFT_OUT
 from docmap.storage.writes import first_revision
 from docmap_backends._keyvalue_records import key_form, records_of
 from docmap_backends._shelve_documents import read_value
@@ -57,7 +58,9 @@ def adopt(storage: ShelveStorage, connection: sqlite3.Connection) -> None:
         # All goes out before anything comes in: they may have exchanged values of a unique index.
         revisions = _taken_out(storage, collection, changed)
         for change in _put_in(storage, collection, changed, revisions):
-            _logger.warning("an entry of the shelf for %s is no document: left out", collection)
+            _logger.warning(
+                "an entry of the shelf for %s is no document: left out", collection, extra=LEFT_OUT
+            )
             odd.append((shelf_key(collection, change.key), change.value or b""))
     leave_alone(connection, odd)
 

@@ -10,6 +10,8 @@ from docmap.query.lookups import LookupManager
 from docmap.schema.schema import Schema
 from docmap_backends._mongodb_catalogue import Catalogue
 from docmap_backends._mongodb_client import Client
+from docmap_backends._mongodb_expiry import ensure_expiry
+from docmap_backends._mongodb_mocked import MockedStorage, mocked_client
 from docmap_backends._mongodb_names import logical_name
 from docmap_backends._mongodb_settings import (
     CONNECT_TIMEOUT,
@@ -28,7 +30,8 @@ class MongoDBStorage(MongoWatching):
 
     Options: `timeout` (seconds for a whole operation, 30), `connect_timeout` (seconds to reach the
     server when connecting, 10), `pool_size` (connections to a server at most, 100), and those of
-    MongoDB's own URLs: `replicaSet`, `authSource`, `tls`, `readPreference`, `w` and the rest.
+    MongoDB's own URLs: `replicaSet`, `authSource`, `tls`, `readPreference`, `w` and the rest. For
+    tests `client`: a client of mongomock, which is used in the place of a server.
     """
 
     scheme = "mongodb"
@@ -39,9 +42,17 @@ class MongoDBStorage(MongoWatching):
     atomic_updates = True
     isolation = "snapshot"
 
+    def __new__(cls, url: Any = None, **options: Any) -> Any:
+        """A storage on a server, or one on mongomock's documents where that is the client."""
+        mocked = mocked_client(url, options)
+        if mocked is None:
+            return super().__new__(cls)
+        return MockedStorage(url, mocked, **options)
+
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(canonical(url), **options)
-        self._driver_options = split(self._options)
+        looked_up = self.url is not None and self.url.scheme == "mongodb+srv"
+        self._driver_options = split(self._options, looked_up=looked_up)
         database_name(self.url)
 
     @property
@@ -112,3 +123,4 @@ class MongoDBStorage(MongoWatching):
                 made = self._create(schema)
                 self._catalogue.note(self._run, schema, made=made)
             self._ensure_indexes(schema)
+            ensure_expiry(self, schema)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from time import monotonic
 from typing import Any, ClassVar, Final
+from weakref import WeakSet
 
 import psycopg
 
@@ -15,6 +16,7 @@ from docmap.errors import InvalidConfig, StorageError
 from docmap.storage.watching import KEPT, check_kept
 from docmap_backends._postgresql_connecting import LIBPQ, Server, connect
 from docmap_backends._postgresql_connections import Connections
+from docmap_backends._postgresql_errors import translated
 from docmap_backends._postgresql_foreign import read_places
 from docmap_backends._postgresql_link import Link
 from docmap_backends._postgresql_pool import Pool
@@ -23,8 +25,15 @@ from docmap_backends._postgresql_transactions import check_level
 from docmap_backends._postgresql_watching import PostgreSQLWatching
 from docmap_backends._sql import quoted
 
-# Compiling an expression costs more than running it once over a collection.
-_TUNING: Final = ("SET jit = off",)
+# Compiling an expression costs more than running it once over a collection. The others say what
+# is so by default, whatever was set for the database or the user.
+_TUNING: Final = (
+    "SET jit = off",
+    "SET standard_conforming_strings = on",
+    "SET array_nulls = on",
+    "SET extra_float_digits = 1",
+    "SET quote_all_identifiers = off",
+)
 _SESSION: Final = ("SET default_transaction_isolation = 'read committed'",)
 
 
@@ -57,11 +66,14 @@ class PostgreSQLStorage(PostgreSQLWatching):
     def __init__(self, url: Any = None, **options: Any) -> None:
         super().__init__(url, **options)
         self._server = Server.of(self.url, self._options)
+        self._options.pop("sslpassword", None)  # what is printed of an object is not known here
         self._connect_timeout: float = self._options.get("connect_timeout", 5.0)
         if not 0 < self._connect_timeout < 1e7:
             raise self._wrong("connect_timeout", "a number of seconds above 0")
         self._kept_changes = check_kept(self._options.get("kept_changes", KEPT), "postgresql")
         self._places = read_places(self._options.get("tables", ""))
+        if not 0 < len(self._options.get("schema", "public").encode()) < 64:
+            raise self._wrong("schema", "a name of 1 to 63 bytes")
         self._pool_size = self._options.get("pool_size", 20)
         if self._pool_size < 1:
             raise self._wrong("pool_size", "a number of connections, at least 1")
@@ -83,6 +95,7 @@ class PostgreSQLStorage(PostgreSQLWatching):
             self._settings.append(f"SET search_path = {quoted(self._options['schema'])}")
         self._revisions = random.Random()  # noqa: S311 - they are told apart, not guessed
         self._given = {}
+        self._feeds = WeakSet()
         pool = Pool(self._link, self._pool_size, self._server.where)
         self._connections = Connections(
             pool, self._server.where, timeout=self.call_timeout, on_undo=self._forget
@@ -102,6 +115,9 @@ class PostgreSQLStorage(PostgreSQLWatching):
         link = connect(self._server, end, asynchronous=self.is_async)
         try:
             self._set_up(link, end)
+        except psycopg.Error as error:
+            link.close()
+            raise translated(error, self._server.where) from error
         except BaseException:
             link.close()
             raise
@@ -129,6 +145,8 @@ class PostgreSQLStorage(PostgreSQLWatching):
 
     def _disconnect(self) -> None:
         self._connections.close()
+        for feed in tuple(self._feeds):
+            feed.hang_up()
         if self._user is not None:
             self._user.close()
             self._user = None

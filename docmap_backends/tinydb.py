@@ -16,6 +16,7 @@ from docmap.plan.engine import NativeQuery, Record
 from docmap.query.lookups import LookupManager
 from docmap.schema.indexes import IndexDefinition
 from docmap.schema.schema import Schema
+from docmap.storage.journal import LEFT_OUT
 from docmap.storage.watching import KEPT, Kind, check_kept, not_now
 from docmap.storage.writes import Write
 from docmap_backends._tables import TableStorage
@@ -174,6 +175,7 @@ class TinyDBStorage(TableStorage):
                     len(rows),
                     name,
                     self._path,
+                    extra=LEFT_OUT,
                 )
 
     def tables_stored(self) -> Iterator[Any]:

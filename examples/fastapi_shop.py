@@ -1,7 +1,8 @@
 """A web service on FastAPI and docmap.aio: one storage, awaited by every request.
 
 Run it anywhere: `uvicorn fastapi_shop:app --app-dir examples`. Which engine it runs on is one
-setting, `DOCMAP_URL=postgresql://localhost/shop` or `sqlite:///shop.db`.
+setting, `DOCMAP_URL=postgresql://localhost/shop` or `sqlite:///shop.db`. On MongoDB placing an
+order needs a replica set, as a server that is alone has no transactions.
 """
 
 from __future__ import annotations

@@ -75,10 +75,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         narrow(config, items)
     if config.stash[LONG]:
         return
-    long = [item for item in items if item.get_closest_marker("long")]
+    long = [item for item in items if _is_long(item)]
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """True for what is marked, and for what a test file of the suite leaves to the long run.
+
+    Its `SHORT` names the modules of the suite that it runs always.
+    """
+    if item.get_closest_marker("long"):
+        return True
+    short = getattr(getattr(item, "module", None), "SHORT", None)
+    home = getattr(getattr(item, "function", None), "__module__", "").rpartition(".")[2]
+    return short is not None and bool(home) and home not in short
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,13 @@ from docmap.aio.grouping import AsyncGroupedQuery
 from docmap.aio.streams import BATCH, FIRST, stream
 from docmap.errors import InvalidQuery
 from docmap.schema.events import LOADED
-from docmap.storage.call_options import KEEP, Consistency, ReadPreference
+from docmap.storage.call_options import (
+    KEEP,
+    Consistency,
+    ReadConcern,
+    ReadPreference,
+    WriteConcern,
+)
 from docmap.storage.firing import hooked
 
 if TYPE_CHECKING:
@@ -67,13 +73,15 @@ class AsyncQuery(Generic[T]):
         """Only the documents that the query's order puts behind a cursor; None is the beginning."""
         return self._of(self._query.after(cursor))
 
-    def options(
+    def options(  # noqa: PLR0913 - each is an option of a call
         self,
         *,
         allow_scan: bool = KEEP,
         timeout: float | None = KEEP,
         consistency: Consistency | None = KEEP,
         read_preference: ReadPreference | None = KEEP,
+        read_concern: ReadConcern | None = KEEP,
+        write_concern: WriteConcern | None = KEEP,
     ) -> Self:
         """The options of `options` of a storage, for this query alone."""
         return self._of(
@@ -82,6 +90,8 @@ class AsyncQuery(Generic[T]):
                 timeout=timeout,
                 consistency=consistency,
                 read_preference=read_preference,
+                read_concern=read_concern,
+                write_concern=write_concern,
             )
         )
 

@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from docmap.aio.workers import Pool, Worker, ended
+from docmap.errors import NotConnected, Unsupported
 from docmap.storage.bridge import bridged, bridged_for
-from docmap.storage.transactions import of_another_task
+from docmap.storage.transactions import in_transaction, of_another_task
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -24,6 +25,9 @@ class Session(Protocol):
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """What the function returns."""
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        """What the last of the calls returns, which may be made while others of the task run."""
 
     def close(self) -> None:
         """Give back what is held, once nothing runs any more."""
@@ -44,13 +48,16 @@ class Runner(Protocol):
     def transaction(self) -> Session:
         """Calls of a transaction, of which this task's others are part until it is closed."""
 
+    async def open(self) -> None:
+        """Called before the storage is connected or disconnected."""
+
     async def close(self) -> None:
         """Called when the storage was disconnected."""
 
 
 def runner_of(core: BaseStorageAdapter) -> Runner:
     """The runner of a storage: the bridge if it has an async driver, else threads."""
-    return Bridge() if core.has_async else Threads(core)
+    return Bridge(core) if core.has_async else Threads(core)
 
 
 async def finished(coroutine: Coroutine[Any, Any, R]) -> R:
@@ -66,13 +73,21 @@ async def finished(coroutine: Coroutine[Any, Any, R]) -> R:
 class Bridge:
     """Calls in greenlets: what belongs to the caller is the task's."""
 
+    def __init__(self, core: BaseStorageAdapter) -> None:
+        self._core = core
+        self._loop: asyncio.AbstractEventLoop | None = None
+
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """What the function returns."""
+        """What the function returns. Raises NotConnected in another event loop."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise _elsewhere(self._core)
         return await bridged(function, *args, **kwargs)
 
     def session(self) -> Session:
-        """Calls in the name of this task, whichever task makes them."""
-        return _Caller()
+        """Calls in the name of this task if it has a transaction, else of whichever makes them."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise _elsewhere(self._core)
+        return _Stream(self._core)
 
     def apart(self) -> Session:
         """Calls in the name of the task that makes each of them."""
@@ -82,27 +97,75 @@ class Bridge:
         """As `session`: the core knows of the task's transactions."""
         return _Caller()
 
+    async def open(self) -> None:
+        """From now on it belongs to this event loop."""
+        self._loop = _loop()
+
     async def close(self) -> None:
-        """Nothing is held."""
+        """It may be opened in any event loop."""
+        self._loop = None
 
 
-class _Caller:
-    def __init__(self) -> None:
-        self._caller = asyncio.current_task()
+def _loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs. Raises Unsupported in what is awaited otherwise."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise Unsupported(
+            "docmap.aio needs an event loop of asyncio (or uvloop), and none runs here: trio is "
+            "not supported; run it by asyncio.run(...)"
+        ) from None
 
-    async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        return await bridged_for(self._caller, function, *args, **kwargs)
 
-    def close(self) -> None:
-        pass
+def _elsewhere(core: BaseStorageAdapter) -> NotConnected:
+    return NotConnected(
+        f"{core.scheme}: this storage was connected in another event loop: connect one in each, as "
+        "docmap.aio.storage() does, or call reconnect() here",
+        engine=core.scheme,
+    )
 
 
 class _Any:
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return await bridged(function, *args, **kwargs)
 
+    async def leave(self, function: Callable[[], R], /) -> R:
+        return await bridged(function)
+
     def close(self) -> None:
         pass
+
+
+class _Caller(_Any):
+    def __init__(self) -> None:
+        self._caller = asyncio.current_task()
+
+    async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        return await bridged_for(self._caller, function, *args, **kwargs)
+
+
+class _Stream(_Caller):
+    """Two tasks must not be one caller at once, as that is one connection to a server.
+
+    A stream that is dropped is left by a task of the event loop's while its own goes on, and one
+    that is handed on is read there.
+    """
+
+    def __init__(self, core: BaseStorageAdapter) -> None:
+        super().__init__()
+        self._core = core
+        self._inside: bool | None = None
+
+    async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        if self._inside is None:
+            return await bridged(self._begin, function, *args, **kwargs)
+        if self._inside:
+            return await super().run(function, *args, **kwargs)
+        return await bridged(function, *args, **kwargs)
+
+    def _begin(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        self._inside = in_transaction(self._core)
+        return function(*args, **kwargs)
 
 
 # -- an embedded engine
@@ -121,6 +184,9 @@ class _Held:
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return await self.worker.run(function, *args, **kwargs)
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        return await self.run(function)
 
     def close(self) -> None:
         self.open = False
@@ -174,6 +240,11 @@ class Threads:
         """Take a worker back."""
         self._pool.give(worker)
 
+    async def open(self) -> None:
+        """Who waits for a thread waits in this event loop."""
+        _loop()
+        self._free = asyncio.Semaphore(_AT_ONCE)
+
     async def close(self) -> None:
         """End the threads."""
         await self._pool.close()
@@ -196,6 +267,9 @@ class _Shared:
 
     async def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return await self._worker.run(function, *args, **kwargs)
+
+    async def leave(self, function: Callable[[], R], /) -> R:
+        return await self.run(function)
 
     def close(self) -> None:
         pass

@@ -12,7 +12,13 @@ from docmap.aio.runners import finished, runner_of
 from docmap.aio.transactions import AsyncTransaction, retrying
 from docmap.aio.watching import AsyncWatch
 from docmap.storage.bulk import BATCH
-from docmap.storage.call_options import KEEP, Consistency, ReadPreference
+from docmap.storage.call_options import (
+    KEEP,
+    Consistency,
+    ReadConcern,
+    ReadPreference,
+    WriteConcern,
+)
 
 if TYPE_CHECKING:
     from docmap.query.conditions import Condition
@@ -39,6 +45,8 @@ class AsyncStorage(Hooking):
     async def connect(self) -> None:
         """Open the storage. Raises AlreadyConnected if it is open: use `reconnect()`."""
         was_open = self.is_open
+        if not was_open:
+            await self._runner.open()
         try:
             await self._run(self._core.connect)
         except BaseException:
@@ -48,6 +56,7 @@ class AsyncStorage(Hooking):
 
     async def disconnect(self) -> None:
         """Close the storage; nothing happens if it is closed."""
+        await self._runner.open()  # also if it was connected in an event loop that has ended
         await self._run(self._core.disconnect)
         await self._runner.close()
 
@@ -80,13 +89,15 @@ class AsyncStorage(Hooking):
         """What a person may want to know: engine, URL without secrets, version, size."""
         return await self._run(self._core.info)
 
-    def options(
+    def options(  # noqa: PLR0913 - each is an option of a call
         self,
         *,
         allow_scan: bool = KEEP,
         timeout: float | None = KEEP,
         consistency: Consistency | None = KEEP,
         read_preference: ReadPreference | None = KEEP,
+        read_concern: ReadConcern | None = KEEP,
+        write_concern: WriteConcern | None = KEEP,
     ) -> Self:
         """This storage with other options for what is asked of it; both share the connection."""
         view = self._core.options(
@@ -94,6 +105,8 @@ class AsyncStorage(Hooking):
             timeout=timeout,
             consistency=consistency,
             read_preference=read_preference,
+            read_concern=read_concern,
+            write_concern=write_concern,
         )
         return type(self)(view, self._runner)
 

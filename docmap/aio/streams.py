@@ -53,6 +53,6 @@ async def _close(session: Session, source: Any) -> None:
     try:
         close = getattr(source, "close", None)
         if close is not None:
-            await session.run(close)
+            await session.leave(close)
     finally:
         session.close()

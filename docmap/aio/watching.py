@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from docmap.aio.runners import Bridge, Session, finished
 from docmap.errors import InvalidQuery
+from docmap.storage.watching import ChangeEvent
 
 if TYPE_CHECKING:
     from docmap.aio.storage import AsyncStorage
-    from docmap.storage.watching import ChangeEvent, Watch
+    from docmap.storage.watching import Watch
 
 T = TypeVar("T")
 
@@ -35,6 +36,9 @@ class AsyncWatch(Generic[T]):
         self._wait = wait
         self._session: Session | None = None
         self._watch: Watch[T] | None = None
+        self._token = ""
+        self._kept: ChangeEvent[T] | Exception | None = None
+        """What a call in a thread came to, until a task takes it: its own may be cancelled."""
         self._closed = False
 
     @property
@@ -45,7 +49,7 @@ class AsyncWatch(Generic[T]):
         """
         if self._watch is None:
             raise InvalidQuery("this watch has not begun: await it, or enter it with async with")
-        return self._watch.token
+        return self._token
 
     def __await__(self) -> Generator[None, None, Self]:
         return self._begun().__await__()
@@ -57,6 +61,7 @@ class AsyncWatch(Generic[T]):
     async def _started(self) -> tuple[Session, Watch[T]]:
         if self._watch is None:
             self._watch = await self._storage._run(self._begin)
+            self._token = self._watch.token
         if self._session is None:
             self._session = self._storage._runner.apart()
         return self._session, self._watch
@@ -74,12 +79,25 @@ class AsyncWatch(Generic[T]):
         while not self._closed:
             left = None if end is None else max(0.0, end - monotonic())
             seconds = _SLICE if slices and (left is None or left > _SLICE) else left
-            found = await session.run(watch.within, seconds)
+            if self._kept is None:
+                await session.run(self._look, watch, seconds)
+            found, self._kept = self._kept, None
+            self._token = found.token if isinstance(found, ChangeEvent) else watch.token
+            if isinstance(found, Exception):
+                raise found
             if found is not None:
                 return found
             if end is not None and monotonic() >= end:
                 break
         raise StopAsyncIteration
+
+    def _look(self, watch: Watch[T], seconds: float | None) -> None:
+        """Keep the next change, if there is one in time, or why there is none."""
+        if self._kept is None:
+            try:
+                self._kept = watch.within(seconds)
+            except Exception as error:  # noqa: BLE001 - raised by the task
+                self._kept = error
 
     async def close(self) -> None:
         """End the iteration; nothing happens if it has ended."""

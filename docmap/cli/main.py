@@ -22,6 +22,7 @@ from docmap.cli import copying, exporting, importing, indexing, overview, querie
 from docmap.cli.command import Command
 from docmap.cli.conditions import condition
 from docmap.errors import DocmapError
+from docmap.storage.journal import LEFT_OUT
 from docmap.storage.url import hide_passwords
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -81,9 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _logged(*, debug: bool) -> Iterator[None]:
-    """The log on stderr while debugging; its warnings are for programs, and do not show else."""
+    """The log on stderr while debugging; else only what says that something is left out."""
     logger = logging.getLogger("docmap")
-    handler = logging.StreamHandler() if debug else logging.NullHandler()
+    handler = logging.StreamHandler() if debug else _LeftOut()
     level = logger.level
     logger.addHandler(handler)
     if debug:
@@ -93,6 +94,15 @@ def _logged(*, debug: bool) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+class _LeftOut(logging.Handler):
+    """Shows warnings about data that is not in any collection; others are for programs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if LEFT_OUT.keys() <= vars(record).keys():
+            text = " ".join(hide_passwords(record.getMessage()).split())
+            print(f"docmap: warning: {text}", file=sys.stderr)
 
 
 def _failed(message: str, *, status: int = FAILED) -> int:

@@ -24,6 +24,7 @@ from docmap.schema.diagnose import (
     find_fault,
     find_flaw,
     find_subclass,
+    find_torn_key,
     first_error,
     python_path,
 )
@@ -136,6 +137,8 @@ class Codec:
                 self._refuse_subclasses(document)
                 break
         self._check(data, document)
+        if torn := find_torn_key(document, self._root, data):
+            raise self._refused(torn)
         return data
 
     def decode(self, data: bytes | str) -> Any:

@@ -48,6 +48,26 @@ def find_subclass(value: Any, kind: FieldType) -> Fault | None:
     return _fault(value, kind, (), scalars=False)
 
 
+def find_torn_key(value: Any, kind: FieldType, data: bytes) -> Fault | None:
+    """Where a dict has a key with a lone surrogate; `data` is what pydantic wrote of the value.
+
+    It writes replacements, and says nothing: two such keys would become one.
+    """
+    if REPLACED not in data:
+        return None
+    fault = find_subclass(value, kind)
+    return fault if fault is not None and fault[1] == TORN_KEY else None
+
+
+def is_torn(text: str) -> bool:
+    """True if a text has a lone surrogate."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+REPLACED: Final = "\N{REPLACEMENT CHARACTER}".encode()
+TORN_KEY: Final = "has a key that holds a lone surrogate, which is not text: decode it properly"
+
+
 def _fault(value: Any, kind: FieldType, path: tuple[Any, ...], *, scalars: bool) -> Fault | None:
     if len(path) > MAX_DEPTH:
         return path, TOO_DEEP
@@ -86,6 +106,8 @@ def _inside(value: Any, kind: FieldType) -> _Inside | str | None:
     elif kind.kind == "dict" and isinstance(value, Mapping):
         if None in value:
             return "has a key that is None"
+        if any(isinstance(name, str) and is_torn(name) for name in value):
+            return TORN_KEY
         return ((name, item, kind.item or ANY) for name, item in value.items())
     return None
 

@@ -20,6 +20,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, from_jso
 
 from docmap.errors import InvalidValue
 from docmap.schema.converters import custom
+from docmap.schema.diagnose import find_flaw, find_torn_key
 from docmap.schema.leaves import LEAVES
 from docmap.schema.readers import Readers
 from docmap.schema.references import Ref, key_of
@@ -181,7 +182,7 @@ def _cast(kind: FieldType, number: Any) -> Any:
     if kind.kind == "float":
         return float(number) + 0.0
     if kind.kind == "decimal":
-        return Decimal(number)
+        return Decimal(number) or Decimal(number).copy_abs()
     return int(number)
 
 
@@ -276,11 +277,17 @@ def _by_schema(kind: FieldType, value: Any) -> Any:
     adapter, serializer, read = _tools(kind)
     try:
         valid = adapter.validate_python(value)
-        wire = from_json(serializer.to_json(valid, by_alias=True, warnings="error"))
+        data = serializer.to_json(valid, by_alias=True, warnings="error")
     except (ValidationError, PydanticSerializationError) as error:
         raise Misfit(
             f"is {kind.label}: {type(value).__name__} does not fit{_why(error)}"
         ) from error
+    wire = from_json(data)
+    flaw = find_torn_key(valid, kind, data)
+    if flaw is None and b"\\u0000" in data:
+        flaw = find_flaw(wire)
+    if flaw is not None:
+        raise Misfit(f"is {kind.label}: the value {flaw[1]}")
     return read(wire) if read else wire
 
 

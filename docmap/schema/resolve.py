@@ -10,6 +10,7 @@ from docmap.errors import InvalidQuery, nearest
 from docmap.query.changes import OPERATORS
 from docmap.query.lookups import SYNONYMS, VOCABULARY
 from docmap.query.paths import EACH, Digits, Path, Segment
+from docmap.schema.diagnose import is_torn
 from docmap.schema.types import ANY, LISTS, UNTYPED, Field, FieldType
 
 
@@ -214,15 +215,23 @@ class _Walk:
                     )
                 raise self.error(f"is a list, and docmap does not walk into lists silently: {way}")
         elif self.type.kind == "dict":
-            self.segments.append(name)
+            self.segments.append(self.key(name))
             self.type = self.type.item or ANY
             return None
         elif self.type.kind in UNTYPED or self.type.extra:
             digits = name.isascii() and name.isdigit() and not self.type.extra
-            self.segments.append(Digits(name) if digits else name)
+            self.segments.append(Digits(name) if digits else self.key(name))
             self.type = ANY
             return None
         raise self.missing(name, last=last, lookups=lookups)
+
+    def key(self, name: str) -> str:
+        """A key of an object, if one can be stored under it: else nobody can ask for it."""
+        if "\0" in name:
+            raise self.error("has no key with a NUL character: no engine keeps one")
+        if is_torn(name):
+            raise self.error("has no key with a lone surrogate: it is not text, and not kept")
+        return name
 
     def missing(self, name: str, *, last: bool, lookups: bool) -> InvalidQuery:
         place = self.place

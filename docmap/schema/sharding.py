@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from docmap.errors import InvalidModel, InvalidQuery, InvalidValue
 from docmap.query.changes import Update
@@ -118,6 +119,23 @@ def _check_unique(names: Root, key: ShardKey, index: BoundIndex) -> None:
             field=index.fields[0].lstrip("-"),
             index=index.name,
         )
+
+
+def is_made(schema: Schema, key: Any) -> bool:
+    """True if a key is one that docmap makes, which no other document has."""
+    if schema.key_field.type.kind in _MADE:
+        return True
+    if type(key) is not str or len(key) != _TEXT_LENGTH:
+        return False
+    try:
+        return UUID(key).version == _TIME_ORDERED
+    except ValueError:
+        return False
+
+
+_MADE: Final = frozenset({"uuid", "objectid"})
+_TEXT_LENGTH: Final = 36  # of a UUID as text
+_TIME_ORDERED: Final = 7
 
 
 def check_update(schema: Schema, update: Update) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from docmap.errors import BulkError, DocmapError, DuplicateKey, Failure, InvalidValue, StorageError
+from docmap.errors import DocmapError, DuplicateKey, Failure, InvalidValue, StorageError
 from docmap.schema.schema import Schema
-from docmap.storage.batches import CHUNK, Batch
+from docmap.storage.batches import CHUNK, Ahead, Batch
 from docmap.storage.counting import Reserve
 from docmap.storage.deleting import delete_one
 from docmap.storage.expiring import make_room
-from docmap.storage.firing import after_writes, fire
+from docmap.storage.failing import bulk_error
+from docmap.storage.firing import after_writes, fire, hooked
 from docmap.storage.journal import operation
 from docmap.storage.loading import collection_suspended, schema_of
 from docmap.storage.mixing import by_class, mixed, runs, save_together
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
 
 BATCH = 10_000  # documents of a commit: one of many pages is cheaper than many of the same pages
+_EVENTS = ("save", "insert")
 T = TypeVar("T")
 P = TypeVar("P")
 
@@ -48,6 +50,9 @@ def save_rows(
         # Nobody else has it: kept until it is written, it would only be work for the collector.
         return document if write.event else None, write
 
+    if isinstance(rows, (list, tuple)) and ordered and not hooked(storage, schema, *_EVENTS):
+        # Nothing of the user's own, which might use the storage, runs between two documents.
+        bulk.begin = partial(storage._insert_ahead, schema)
     bulk.save(schema, rows, built)
     bulk.finish(schema.collection)
     return bulk.keys
@@ -99,6 +104,7 @@ class _Bulk:
             raise InvalidValue("batch_size must be at least 1")
         storage.check_open()
         self.keys: list[Any] = []
+        self.begin: Callable[[], Ahead | None] | None = None
         self._storage = storage
         self._name = name
         self._size = size
@@ -108,10 +114,7 @@ class _Bulk:
         self._seen: dict[str, set[Any]] = {}
 
     def refuse_repeats(self, runs: Iterable[tuple[Schema, Iterable[Any]]]) -> None:
-        """Refuse a list that has one key twice before any of it is written.
-
-        Of an iterator this shows batch by batch.
-        """
+        """Refuse a list with a key twice at once; of an iterator it shows batch by batch."""
         seen: dict[str, set[Any]] = {}
         for schema, documents in runs:
             given = [given_key(schema, one) for one in documents]
@@ -131,11 +134,13 @@ class _Bulk:
             before = len(self.keys)
             make_room(self._storage, schema)
             try:
-                for batch in self._batches(schema, documents, prepared):
-                    with collection_suspended():
-                        self._refuse_seen(schema, batch, [write.key for _, write in batch.ready])
-                        self._write(schema, batch)
-                    self._stop_at(batch.failure)
+                with closing(self._batches(schema, documents, prepared)) as batches:
+                    for batch in batches:
+                        with collection_suspended():
+                            keys = [write.key for _, write in batch.ready]
+                            self._refuse_seen(schema, batch, keys)
+                            self._write(schema, batch)
+                        self._stop_at(batch.failure)
             finally:
                 tally.count = len(self.keys) - before
 
@@ -160,23 +165,9 @@ class _Bulk:
         """Raise BulkError if some of the documents of an unordered call failed."""
         if not self._failed:
             return
-        self._failed.sort(key=lambda failure: failure.position)
-        counts = Counter(type(failure.error).__name__ for failure in self._failed)
-        kinds = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
-        first = self._failed[0]
-        what = "deleted" if self._name == "delete_many" else "written"
-        message = (
-            f"{len(self._failed):,} of {self._taken:,} documents were not {what}: {kinds}; all "
-            f"others were. The first, at position {first.position}: {first.error}"
-        )
-        raise BulkError(
-            message,
-            engine=self._storage.scheme,
-            collection=collection or getattr(first.error, "collection", None),
-            done=len(self.keys),
-            written=tuple(self.keys),
-            failed=tuple(self._failed),
-        ) from first.error
+        error = bulk_error(self._name, self._taken, self.keys, self._failed)
+        error.engine, error.collection = self._storage.scheme, collection or error.collection
+        raise error from self._failed[0].error
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -208,7 +199,7 @@ class _Bulk:
             self._write_each(schema, batch, writes)
             return
         try:
-            revisions = revisions or storage._save_many(schema, writes)
+            revisions = revisions or batch.finished() or storage._save_many(schema, writes)
         except DocmapError as error:
             done = error.done or 0
             if not isinstance(error, StorageError):
@@ -244,7 +235,9 @@ class _Bulk:
         """Those before the one that failed are stored; their revisions are in the storage only."""
         if schema.model is None or not batch:
             return
-        found = self._storage._get_many(schema, [write.key for _, write in batch])
+        found = {}
+        with suppress(StorageError):  # what is to be told is why the one failed
+            found = self._storage._get_many(schema, [write.key for _, write in batch])
         for document, write in batch:
             if write.key in found:
                 stored(self._storage, schema, document, found[write.key][1], write)
@@ -340,7 +333,7 @@ class _Bulk:
 
     def _batches(
         self, schema: Schema, items: Iterable[T], prepared: Callable[[T], P]
-    ) -> Iterator[Batch[P]]:
+    ) -> Generator[Batch[P], None, None]:
         """Batches of what is ready to be written, and the error of the item that ended the last.
 
         What comes before a bad item is written whatever the size of a batch, so the error is kept
@@ -348,26 +341,29 @@ class _Bulk:
         """
         iterator = iter(items)
         failure: Exception | None = None
-        held: Batch[P] = Batch()
-        while failure is None:
-            chunk: list[T] = []
-            wanted = min(self._size - len(held.ready), CHUNK)
-            try:
-                for item in islice(iterator, wanted):
-                    chunk.append(item)  # noqa: PERF402 - what came before a failure is kept
-            except DocmapError as error:
-                error.position = self._taken + len(chunk)
-                failure = error
-            ready, positions, bad = self._prepared(schema, chunk, prepared)
-            failure = bad or failure
-            held.add(ready, positions)
-            ended = failure is not None or len(chunk) < wanted
-            if (held.ready or failure) and (ended or held.full(self._size)):
-                held.failure = failure
-                yield held
-                held = Batch()
-            if ended:
-                return
+        held: Batch[P] = Batch(self.begin)
+        try:
+            while failure is None:
+                chunk: list[T] = []
+                wanted = min(self._size - len(held.ready), CHUNK)
+                try:
+                    for item in islice(iterator, wanted):
+                        chunk.append(item)  # noqa: PERF402 - what came before a failure is kept
+                except DocmapError as error:
+                    error.position = self._taken + len(chunk)
+                    failure = error
+                ready, positions, bad = self._prepared(schema, chunk, prepared)
+                failure = bad or failure
+                held.add(ready, positions)
+                ended = failure is not None or len(chunk) < wanted
+                if (held.ready or failure) and (ended or held.full(self._size)):
+                    held.failure = failure
+                    yield held
+                    held = Batch(self.begin)
+                if ended:
+                    return
+        finally:
+            held.abort()
 
     def _prepared(
         self, schema: Schema, chunk: list[T], prepared: Callable[[T], P]

@@ -22,6 +22,10 @@ ReadPreference = Literal[
     "primary", "primary_preferred", "secondary", "secondary_preferred", "nearest"
 ]
 """Which copy to read from, where there are several."""
+ReadConcern = Literal["local", "available", "majority", "linearizable", "snapshot"]
+"""MongoDB's own words for what it may read, in the place of what `consistency` says."""
+WriteConcern = Literal["majority"] | int
+"""How many copies have to confirm a write, where there are several: a number, or most of them."""
 
 
 class _Keep:
@@ -38,7 +42,15 @@ KEEP: Final[Any] = _Keep()
 class CallOptions(Hooks):
     """A storage as far as its views differ: they share everything but these slots."""
 
-    __slots__ = ("_home", "allow_scan", "call_timeout", "consistency", "read_preference")
+    __slots__ = (
+        "_home",
+        "allow_scan",
+        "call_timeout",
+        "consistency",
+        "read_concern",
+        "read_preference",
+        "write_concern",
+    )
 
     allow_scan: bool
     """False refuses a query that reads a whole collection."""
@@ -48,6 +60,10 @@ class CallOptions(Hooks):
     """How new what is read must be; None is what the storage was opened with."""
     read_preference: ReadPreference | None
     """Which copy to read from; None is what the storage was opened with."""
+    read_concern: ReadConcern | None
+    """What MongoDB may read; None is what `consistency` says."""
+    write_concern: WriteConcern | None
+    """How many copies confirm a write; None is what the storage was opened with."""
 
     default_timeout: ClassVar[float | None] = None
     """For an engine of servers: `call_timeout` where the option `timeout` does not say it."""
@@ -60,14 +76,17 @@ class CallOptions(Hooks):
         self._home: Self | None = None
         self.allow_scan, self.call_timeout = True, self._opened_timeout
         self.consistency = self.read_preference = None
+        self.read_concern = self.write_concern = None
 
-    def options(
+    def options(  # noqa: PLR0913 - each is an option of a call
         self,
         *,
         allow_scan: bool = KEEP,
         timeout: float | None = KEEP,
         consistency: Consistency | None = KEEP,
         read_preference: ReadPreference | None = KEEP,
+        read_concern: ReadConcern | None = KEEP,
+        write_concern: WriteConcern | None = KEEP,
     ) -> Self:
         """This storage with other options for what is asked of it; both share the connection.
 
@@ -76,8 +95,11 @@ class CallOptions(Hooks):
         spends between its documents, of bulk calls each batch. `consistency` is how new what is
         read must be at least: "eventual", "causal" or "strong". `read_preference` is which copy to
         read from: "primary", "primary_preferred", "secondary", "secondary_preferred" or "nearest".
-        An engine with one copy is always strong and has nothing to prefer. None is what the storage
-        was opened with.
+        An engine with one copy is always strong and has nothing to prefer. `read_concern` and
+        `write_concern` are MongoDB's, for a program that knows its replica set; other engines take
+        no notice: what it may read ("local", "available", "majority", "linearizable", "snapshot"),
+        and how many copies have to confirm a write ("majority", or a number from 1). None is what
+        the storage was opened with.
 
         Raises InvalidConfig for a value that cannot be.
         """
@@ -94,6 +116,11 @@ class CallOptions(Hooks):
         if read_preference is not KEEP:
             known = get_args(ReadPreference)
             view.read_preference = _one_of("read_preference", read_preference, known)
+        view.read_concern, view.write_concern = self.read_concern, self.write_concern
+        if read_concern is not KEEP:
+            view.read_concern = _one_of("read_concern", read_concern, get_args(ReadConcern))
+        if write_concern is not KEEP:
+            view.write_concern = _write_concern(write_concern)
         return view
 
     def options_of_query(self, **options: Any) -> Self:
@@ -144,13 +171,29 @@ def _timeout(seconds: Any) -> float:
     return float(seconds)
 
 
-def _one_of(name: str, value: Any, known: Iterable[str]) -> Any:
+def _write_concern(value: Any) -> Any:
+    if type(value) is int:
+        if 1 <= value <= _COPIES:
+            return value
+        raise InvalidConfig(
+            f"write_concern is a number of copies from 1 to {_COPIES}, as a write that nobody "
+            f"confirms may be lost, not {value}",
+            field="write_concern",
+        )
+    return _one_of("write_concern", value, ("majority",), f", a number from 1 to {_COPIES}")
+
+
+_COPIES: Final = 50
+"""What a replica set has at most."""
+
+
+def _one_of(name: str, value: Any, known: Iterable[str], others: str = "") -> Any:
     if value is None or (isinstance(value, str) and value in known):
         return value
     written = value if isinstance(value, str) else type(value).__name__
     raise InvalidConfig(
         f"{name} is not {written!r}{did_you_mean(written, known)} It is one of "
-        f"{', '.join(known)}, or None",
+        f"{', '.join(known)}{others}, or None",
         field=name,
         suggestions=nearest(written, known),
     )

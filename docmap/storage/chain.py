@@ -18,7 +18,13 @@ from docmap.query.text import order_text, text
 from docmap.schema.bind import bind, bind_order
 from docmap.schema.cursors import read_cursor
 from docmap.schema.schema import Schema
-from docmap.storage.call_options import KEEP, Consistency, ReadPreference
+from docmap.storage.call_options import (
+    KEEP,
+    Consistency,
+    ReadConcern,
+    ReadPreference,
+    WriteConcern,
+)
 from docmap.storage.fetching import Branch, branches
 from docmap.storage.viewing import Viewing
 
@@ -99,13 +105,15 @@ class BaseQueryAdapter(Generic[T]):
             raise self._about(error) from error.__cause__
         return self._with(order=order, after=runs)
 
-    def options(
+    def options(  # noqa: PLR0913 - each is an option of a call
         self,
         *,
         allow_scan: bool = KEEP,
         timeout: float | None = KEEP,
         consistency: Consistency | None = KEEP,
         read_preference: ReadPreference | None = KEEP,
+        read_concern: ReadConcern | None = KEEP,
+        write_concern: WriteConcern | None = KEEP,
     ) -> Self:
         """What is not a condition: the options of `options` of a storage, for this query alone.
 
@@ -118,6 +126,8 @@ class BaseQueryAdapter(Generic[T]):
             timeout=timeout,
             consistency=consistency,
             read_preference=read_preference,
+            read_concern=read_concern,
+            write_concern=write_concern,
         )
         return query
 

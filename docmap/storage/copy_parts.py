@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from docmap.errors import DocmapError, InvalidRecord, Unsupported, nearest
 from docmap.plan.engine import Record
@@ -13,7 +14,7 @@ from docmap.schema.rebuilt import rebuilt
 from docmap.schema.schema import Schema, untyped
 from docmap.storage.loading import schema_of
 from docmap.storage.options import did_you_mean
-from docmap.values import MISSING
+from docmap.values import MISSING, ObjectId
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -132,6 +133,8 @@ def named(storage: BaseStorageAdapter | None) -> str:
 
 
 Keyed = dict[Any, tuple[bytes, int]]
+KEYS: Final = frozenset({str, int, UUID, ObjectId})
+"""The types of keys where no class declares one."""
 
 
 def batches(
@@ -149,6 +152,8 @@ def batches(
                 engine=source.scheme,
                 collection=schema.collection,
             )
+        if type(key) is dict:  # of a document of MongoDB's
+            raise _odd_key(source, schema, key)
         if held >= _MOST_BYTES or len(batch) >= size:
             yield batch
             batch, held = {}, 0
@@ -157,6 +162,26 @@ def batches(
         held += len(raw)
     if batch:
         yield batch
+
+
+def check_keys(
+    source: BaseStorageAdapter, target: BaseStorageAdapter | None, schema: Schema, keys: Keyed
+) -> None:
+    """Raise InvalidRecord for a key that only the engine of the source has."""
+    if schema.model is None and (target is None or target.scheme != source.scheme):
+        for key in keys:
+            if type(key) not in KEYS:
+                raise _odd_key(source, schema, key)
+
+
+def _odd_key(source: BaseStorageAdapter, schema: Schema, key: Any) -> InvalidRecord:
+    return InvalidRecord(
+        f"a record of {schema.collection} has a key of type {type(key).__name__}, and keys of a "
+        "collection without a class are text, ints, UUIDs and ObjectIds: name its class (--model, "
+        "models=), or the collections to copy (--collection, collections=)",
+        engine=source.scheme,
+        collection=schema.collection,
+    )
 
 
 def held_by(storage: BaseStorageAdapter, schema: Schema, keys: Collection[Any]) -> Keyed:

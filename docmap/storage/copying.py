@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from docmap.errors import DocmapError, DuplicateKey, InvalidValue, StorageError
 from docmap.schema.schema import untyped
 from docmap.storage.copy_content import Digest, same
-from docmap.storage.copy_parts import MARKER, Keyed, Part, batches, held_by, named, parts_of
+from docmap.storage.copy_parts import (
+    MARKER,
+    Keyed,
+    Part,
+    batches,
+    check_keys,
+    held_by,
+    named,
+    parts_of,
+)
 from docmap.storage.indexing import build_missing, plan_indexes
 from docmap.storage.writes import first_revision
 
@@ -212,6 +221,7 @@ class _Copy:
             _drop_indexes(target, part)  # values may have gone from one document to another
         written, read = 0, Digest()
         for batch in batches(self._source, part.schema, self._size):
+            check_keys(self._source, target, part.schema, batch)
             held = self._held(part, batch) if merged or self.resumed else {}
             missing = {
                 key: record for key, record in batch.items() if not same(held.get(key), record)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from docmap.errors import DuplicateKey
+from docmap.storage.firing import hooked
 from docmap.storage.loading import schema_of
 from docmap.storage.saving import build, starting_values
+from docmap.storage.transactions import undisturbed
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -20,31 +22,30 @@ def get_or_create(
     defaults: Mapping[str, Any] | None,
 ) -> tuple[Any, bool]:
     """The first match in key order and False, or a new document and True; see the method."""
-    query = storage.find(model, **conditions)
+    query = storage.find(model, **dict(sorted(conditions.items())))
+
+    def first_or_new() -> tuple[Any, bool]:
+        # What was bound, as a set of the user's is printed otherwise by each process.
+        storage._hold(f"{schema_of(model).collection} {query._request.condition!r}")
+        found = query.first()
+        if found is not None:
+            return found, False
+        return _created(storage, model, conditions, defaults), True
+
     found: Any = query.first()
     if found is not None:
         return found, False
+    again = not hooked(storage, schema_of(model), "insert")
     try:
         # In the write transaction, or under the lock, nobody else of this storage creates one;
         # where transactions write side by side, nobody else who asks for the same does.
-        with storage.all_or_nothing():
-            storage._hold(
-                f"{schema_of(model).collection} {sorted(conditions.items(), key=_name)!r}"
-            )
-            found = query.first()
-            if found is not None:
-                return found, False
-            return _created(storage, model, conditions, defaults), True
+        return undisturbed(storage, first_or_new, again=again)
     except DuplicateKey:
         # Without transactions another process may be faster: the key or a unique index says so.
         found = query.first()
         if found is None:
             raise
         return found, False
-
-
-def _name(condition: tuple[str, Any]) -> str:
-    return condition[0]
 
 
 def _created(

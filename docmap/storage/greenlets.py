@@ -27,13 +27,17 @@ class Bridge:
 
     async def run(self) -> Any:
         """What the function returns."""
+        import asyncio
+
         greenlet = _module()
         made = self._made = _resting.greenlets.pop() if _resting.greenlets else _new()
         made.parent = greenlet.getcurrent()
         made.gr_context = made.parent.gr_context  # one of the task: what is set in there stays
         result = self._resume(made.switch, self)
+        task = asyncio.current_task()
         while not self._ended:
             failure: BaseException | None = None
+            cancels = 0 if task is None else task.cancelling()
             try:
                 result = await result
             except GeneratorExit as error:  # nobody awaits this any more: unwind, and wait no more
@@ -43,6 +47,9 @@ class Bridge:
                 raise
             except BaseException as error:  # noqa: BLE001 - CancelledError is for the code inside
                 failure = error
+            if task is not None and task.cancelling() > cancels and _is_usual(failure):
+                # A driver swallowed it, as asyncio.wait_for of Python 3.11 does at some moments.
+                failure = asyncio.CancelledError()
             if failure is None:
                 result = self._resume(made.switch, result)
             else:
@@ -90,6 +97,11 @@ class Bridge:
             self._failure = error
         finally:
             self._ended = True
+
+
+def _is_usual(failure: BaseException | None) -> bool:
+    """False of CancelledError and what else is to go on as it is."""
+    return failure is None or isinstance(failure, Exception)
 
 
 class _Resting(threading.local):

@@ -24,6 +24,7 @@ from docmap.schema.indexes import BoundIndex, IndexDefinition
 from docmap.schema.rewrite import Rewriter
 from docmap.schema.schema import Schema
 from docmap.schema.types import FieldType
+from docmap.storage.batches import Ahead
 from docmap.storage.copy_hooks import CopyHooks
 from docmap.storage.counting import CountingHooks
 from docmap.storage.firing import StorageHooks
@@ -185,6 +186,13 @@ class Hooks(CopyHooks, CountingHooks):
                 error.done = len(revisions)
                 raise
         return revisions
+
+    def _insert_ahead(self, schema: Schema) -> Ahead | None:
+        """Begin to take new documents while others are still prepared; None where that is no use.
+
+        What is sent to it is stored as `_save_many` would, when it is finished.
+        """
+        return None
 
     def _save_each(self, schema: Schema, writes: Sequence[Write]) -> Iterator[int | DocmapError]:
         """Store documents, each by itself: its new revision, or the error that it failed with.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from docmap.storage.lifecycle import Lifecycle
 
 logger = logging.getLogger("docmap")
+LEFT_OUT = {"docmap_left_out": True}
+"""The `extra` of a warning that a store holds what no collection has: commands show it."""
 _SHAPES_KEPT = 1000
 _LOOKED_AGAIN = 60.0  # seconds until a small collection on a server may have grown
 _SCANNED_AT_MOST = 1_000_000  # documents a second: no engine reads them faster

@@ -138,7 +138,8 @@ class Lifecycle(CallOptions):
     def info(self) -> dict[str, Any]:
         """What a person may want to know: engine, URL without secrets, version, size."""
         self.check_open()
-        own = {"isolation": self.isolation} if self.isolation else {}
+        has = self.isolation and "transactions" in self.abilities  # some servers have none
+        own = {"isolation": self.isolation} if has else {}
         return {"engine": self.scheme, "url": str(self.url or ""), **own, **self._info()}
 
     def same(self, other: object) -> bool:

@@ -36,7 +36,7 @@ def read_options(
         kind = _kind(table, name, engine)
         try:
             options[name] = _from_text(kind, text.reveal() if isinstance(text, Secret) else text)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             raise InvalidConfig(
                 f"{engine} takes {_TYPE_NAMES.get(kind, kind.__name__)} for the option {name}, "
                 "and its URL gives something else",
@@ -62,6 +62,7 @@ _TYPE_NAMES: Final[dict[type, str]] = {
     int: "a whole number",
     float: "a number",
     str: "text",
+    object: "an object of the program",
 }
 
 

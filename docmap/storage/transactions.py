@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from docmap.errors import (
@@ -24,6 +25,7 @@ from docmap.errors import (
     Unsupported,
 )
 from docmap.storage.bridge import Local, sleep
+from docmap.storage.deadlines import caller
 
 if TYPE_CHECKING:
     from docmap.storage.base import BaseStorageAdapter
@@ -35,6 +37,8 @@ CONFLICTS: Final = (StaleDocument, StoreLocked, TransactionConflict)
 """What a function may meet because others write too, and not meet when it is run again."""
 _FIRST_PAUSE: Final = 0.01  # seconds, doubled with each attempt, of which a random part is waited
 _LONGEST_PAUSE: Final = 1.0
+_ATTEMPTS: Final = 10  # of what docmap runs again by itself
+_LONGEST_HERE: Final = 0.25
 _random = random.Random()  # noqa: S311 - it keeps writers apart, and no secrets
 
 
@@ -153,6 +157,39 @@ def retrying(storage: BaseStorageAdapter, function: Callable[[], R], attempts: i
             seconds = pause(attempt)
         sleep(seconds)
     return _once(storage, function)
+
+
+def settled(function: Callable[[], R], deadline: float | None) -> R:
+    """What `function` returns, run anew while others come between, until the deadline.
+
+    For what is a transaction of its own, and so has not happened when it meets a conflict: a
+    program that asked for no transaction has none to run again. `deadline` is a time of
+    `time.monotonic()`.
+    """
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return function()
+        except TransactionConflict:
+            seconds = min(pause(attempt), _LONGEST_HERE)
+            if deadline is not None and monotonic() + seconds >= deadline:
+                raise
+        sleep(seconds)
+    return function()
+
+
+def undisturbed(storage: BaseStorageAdapter, function: Callable[[], R], *, again: bool = True) -> R:
+    """What `function` returns, run all or nothing, and anew while others come between.
+
+    Inside a transaction it is run once, as that has to be run again as a whole, and so it is if
+    not `again`, as with hooks of the program.
+    """
+
+    def once() -> R:
+        with storage.all_or_nothing():
+            return function()
+
+    alone = again and not in_transaction(storage)
+    return settled(once, caller.deadline) if alone else once()
 
 
 def attempts_left(storage: Lifecycle, attempts: int) -> int:

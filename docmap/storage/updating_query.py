@@ -15,6 +15,7 @@ from docmap.schema.rewrite import Rewriter
 from docmap.schema.sharding import check_update
 from docmap.storage.chain import BaseQueryAdapter
 from docmap.storage.deadlines import in_time
+from docmap.storage.transactions import undisturbed
 from docmap.storage.update_hooks import Watch
 from docmap.storage.updating import (
     loaded,
@@ -60,8 +61,11 @@ class UpdatingQuery(BaseQueryAdapter[T]):
             done = update_alone(storage, plan, rewriter, watch)
             if done is not None:
                 return done
-            with storage.all_or_nothing():
-                return update_matching(storage, query._plan(), rewriter, watch)
+            return undisturbed(
+                storage,
+                lambda: update_matching(storage, query._plan(), rewriter, watch),
+                again=not watch.active,
+            )
 
         with in_time(storage):
             if storage.atomic_updates:
@@ -92,6 +96,7 @@ class UpdatingQuery(BaseQueryAdapter[T]):
 
         def action(_: Any, plan: Plan) -> int:
             record = update_first(storage, plan, rewriter, watch, new=return_new)
+            found.clear()  # of an attempt that came to nothing
             if record is not None:
                 found.append(loaded(storage, plan, record, raw=self._raw, view=self._view))
             return len(found)
@@ -99,8 +104,9 @@ class UpdatingQuery(BaseQueryAdapter[T]):
         def action_alone(_: Any, plan: Plan) -> int:
             records = update_first_alone(storage, plan, rewriter, watch, new=return_new)
             if records is None:
-                with storage.all_or_nothing():
-                    return action(_, query._plan())
+                return undisturbed(
+                    storage, lambda: action(_, query._plan()), again=not watch.active
+                )
             found.extend(
                 loaded(storage, plan, one, raw=self._raw, view=self._view) for one in records
             )

@@ -113,7 +113,7 @@ class _Hand:
 def _end(loop: asyncio.AbstractEventLoop, calls: asyncio.Queue[Any], ended: Future[None]) -> None:
     loop.call_soon_threadsafe(calls.put_nowait, None)
     if threading.current_thread() is threading.main_thread():
-        ended.result(timeout=10)
+        ended.result(timeout=60)
 
 
 async def _serve(calls: asyncio.Queue[_Call | None]) -> None:

@@ -33,10 +33,14 @@ class Gap:
     kind: GapKind = "engine"
     """`engine` (it cannot by its nature), `driver` (the engine could), `planned`, or `standin` (a
     server that stands in for the engine in tests answers otherwise than the engine)."""
+    sometimes: bool = False
+    """It passes at times, as a stand-in may that has races; it never fails the run then."""
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
             raise ValueError(f"the gap {self.test} needs a reason")
+        if self.sometimes and self.kind != "standin":
+            raise ValueError(f"the gap {self.test} is of an engine, which passes or does not")
         wrong = self.kind == "standin" and self.raises is AssertionError
         if not wrong and not issubclass(self.raises, DocmapError):
             raise TypeError(f"the gap {self.test} must raise one of docmap's own errors")

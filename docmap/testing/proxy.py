@@ -47,6 +47,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._links: set[_Link] = set()
         self._server: asyncio.Server | None = None
+        self._reserved: socket.socket | None = None
         self._delay = 0.0
         self._frozen = False
         self._swallows = False
@@ -146,6 +147,7 @@ class Proxy:
 
     async def _listen(self) -> None:
         if self._server is None:
+            self._release()
             made = partial(_Link, self)
             self._server = await self._loop.create_server(
                 lambda: made().client, "127.0.0.1", self.port
@@ -161,10 +163,23 @@ class Proxy:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+            self._reserve()
         await self._cut()
+
+    def _reserve(self) -> None:
+        """Keep the port from others, among them the clients' own ends of connections."""
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", self.port))
+
+    def _release(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
 
     async def _end(self) -> None:
         await self._refuse()
+        self._release()
         late = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in late:  # connections to the server that are still being made
             task.cancel()

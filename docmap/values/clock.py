@@ -25,6 +25,11 @@ def now() -> datetime:
     return datetime.now(UTC) if read is None else read().astimezone(UTC)
 
 
+def is_systems() -> bool:
+    """True unless another clock is in use."""
+    return _clock.read is None
+
+
 def _same(moment: datetime) -> datetime:
     return moment
 

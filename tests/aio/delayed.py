@@ -22,14 +22,16 @@ class DelayedStorage(MemoryStorage):
     has_async = True
 
     calls = 0
-    seconds = 0.0
-    """How long the driver takes for each call."""
+    gate: asyncio.Event | None = None
+    """What each call waits for, if it is to wait longer than for its turn."""
     read = 0
     """How many records a search has read."""
 
     def _call(self) -> Any:
         self.calls += 1
-        return asyncio.sleep(self.seconds) if self.is_async else None
+        if not self.is_async:
+            return None
+        return asyncio.sleep(0) if self.gate is None else self.gate.wait()
 
     def _connect(self) -> None:
         wait(self._call())

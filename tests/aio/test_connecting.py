@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import docmap
-from docmap import InvalidConfig, InvalidValue, StorageError
+from docmap import InvalidConfig, InvalidValue, NotConnected, StorageError, Unsupported
 from docmap.aio import AsyncStorage, connect, dependency, disconnect_all, storage
 from docmap.aio.storage import awaited
 from docmap.storage.bridge import wait
@@ -96,3 +96,38 @@ async def test_greenlet_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyP
     with pytest.raises(InvalidConfig, match=r"docmap\[aio\]"):
         await awaited(DelayedStorage()).connect()
     assert wait(5) == 5
+
+
+@pytest.mark.parametrize("kind", ["delayed", "memory"])
+def test_a_storage_belongs_to_the_event_loop_that_connected_it(kind: str) -> None:
+    db = awaited(DelayedStorage()) if kind == "delayed" else connect("memory://")._storage
+    asyncio.run(db.connect())
+
+    async def use() -> int:
+        return await db.find(Thing).count()
+
+    async def stream() -> list[Thing]:
+        return [thing async for thing in db.find(Thing)]
+
+    if kind == "delayed":
+        for wrong in (use, stream):
+            with pytest.raises(NotConnected, match="another event loop: connect one in each"):
+                asyncio.run(wrong())
+    else:  # threads belong to no loop
+        assert asyncio.run(use()) == 0
+
+    async def again() -> int:
+        await db.reconnect()
+        found = await use()
+        await db.disconnect()
+        return found
+
+    assert asyncio.run(again()) == 0
+    assert asyncio.run(again()) == 0
+
+
+@pytest.mark.parametrize("kind", ["delayed", "memory"])
+def test_an_event_loop_of_another_make_is_refused(kind: str) -> None:
+    db = awaited(DelayedStorage()) if kind == "delayed" else connect("memory://")._storage
+    with pytest.raises(Unsupported, match="event loop of asyncio"):
+        db.connect().send(None)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,8 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def filled(url: str) -> AsyncIterator[AsyncStorage]:
-    async with connect(url, pool_size=5) as db:
+async def filled(url: str, **options: Any) -> AsyncIterator[AsyncStorage]:
+    async with connect(url, pool_size=5, **options) as db:
         await db.insert_many([Thing(id=number) for number in range(1, 101)])
         yield db
 
@@ -118,3 +119,47 @@ async def test_transactions_that_are_cancelled_are_undone_or_whole(
             assert sum(thing.group for thing in things) == 0
         async with asyncio.timeout(30):
             await asyncio.gather(*(db.get(Thing, number) for number in range(1, 21)))
+
+
+async def test_a_stream_that_is_left_does_not_meet_what_its_task_does_next(url: str) -> None:
+    """Python lets the event loop close it in a task of its own, which looks at the plan."""
+    async with filled(url, scan_documents=1) as db:
+        await db.insert_many([Thing(id=number) for number in range(101, 2501)])
+        for number in range(30):
+            async for _one in db.find(Thing, group__lt=5).order_by(("name", "group")[number % 2]):
+                break
+            await db.get(Thing, 5)
+        assert await db.find(Thing).count() == 2500
+
+
+async def test_a_stream_is_handed_to_another_task(url: str) -> None:
+    async with filled(url) as db:
+        await db.insert_many([Thing(id=number) for number in range(101, 2501)])
+        stream = aiter(db.find(Thing).order_by("id"))
+        assert (await anext(stream)).id == 1
+
+        async def rest() -> list[int]:
+            return [thing.id async for thing in stream]
+
+        reading = asyncio.create_task(rest())
+        if "transactions" in db.abilities:
+            async with db.transaction():
+                for number in range(1, 30):
+                    await db.find(Thing, pk=number).update(group__inc=1)
+        else:
+            await db.find(Thing, pk__lt=30).update(group__inc=1)
+        assert await reading == list(range(2, 2501))
+
+
+async def test_a_stream_is_left_in_a_transaction_that_goes_on(url: str) -> None:
+    async with filled(url) as db:
+        if "transactions" not in db.abilities:
+            return
+        await db.insert_many([Thing(id=number) for number in range(101, 2501)])
+        async with db.transaction():
+            for number in range(1, 30):
+                async for thing in db.find(Thing):
+                    assert thing.group == 0
+                    break
+                await db.find(Thing, pk=number).update(name="seen")
+        assert await db.find(Thing, name="seen").count() == 29

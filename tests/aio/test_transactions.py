@@ -166,12 +166,12 @@ async def test_a_task_cancelled_in_its_block_undoes_it(db: AsyncStorage) -> None
 async def test_a_task_cancelled_again_while_it_undoes_does_not_leave_before() -> None:
     slow = DelayedStorage()
     async with awaited(slow) as db:
-        inside = asyncio.Event()
+        inside, gate = asyncio.Event(), asyncio.Event()
 
         async def work() -> None:
             async with db.transaction():
                 await db.save(Thing())
-                slow.seconds = 0.05
+                slow.gate = gate
                 inside.set()
                 await asyncio.sleep(60)
 
@@ -181,9 +181,9 @@ async def test_a_task_cancelled_again_while_it_undoes_does_not_leave_before() ->
             task.cancel()
             await asyncio.sleep(0.005)
             assert not task.done()
+        gate.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        slow.seconds = 0.0
         assert await count(db) == 0
 
 

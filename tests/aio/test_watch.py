@@ -87,3 +87,20 @@ async def test_a_watch_does_not_begin_in_a_transaction(db: AsyncStorage) -> None
     async with db, db.transaction():
         with pytest.raises(InvalidQuery, match="inside a transaction"):
             await db.watch(Thing)
+
+
+async def test_a_task_that_is_cancelled_as_a_change_comes_leaves_it(db: AsyncStorage) -> None:
+    async with db, db.watch(Thing, wait=5.0) as changes:
+        token = changes.token
+        for number in range(1, 6):
+            waiting = asyncio.ensure_future(anext(changes))
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            await db.save(Thing(id=number))
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert changes.token == token  # whoever goes on from there gets it too
+            change = await anext(changes)
+            assert (change.kind, change.key) == ("insert", number)
+            token = changes.token
+            assert token == change.token

@@ -209,3 +209,18 @@ def test_another_programs_shelf(
 
 def _shelf(path: Path, flag: Any) -> shelve.Shelf[Any]:
     return shelve.Shelf(cast("Any", dumb.open(str(path), flag)))
+
+
+def test_what_a_source_holds_beside_its_collections_is_told(
+    docmap: Docmap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = ("sqlite:SQLiteStorage", "tinydb:TinyDBStorage")
+    install(monkeypatch, {one.partition(":")[0]: f"docmap_backends.{one}" for one in engines})
+    rows = {"_default": {"1": {"a": 1}, "2": {"b": 2}}, "kept": {"1": {"id": "x"}}}
+    (tmp_path / "plain.json").write_text(json.dumps(rows))
+    done = docmap("copy", "tinydb:///plain.json", "sqlite:///to.db", "--json")
+    assert done.status == 0
+    assert json.loads(done.out)["documents"] == 1
+    assert done.err.startswith("docmap: warning: 2 documents of the table _default in ")
+    assert done.err.endswith(" are left alone: it has no name that a collection may have\n")
+    assert done.err.count("\n") == 1

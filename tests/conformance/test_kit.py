@@ -198,6 +198,8 @@ def test_a_profile_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(TypeError, match="own errors"):
         Gap("test_a", reason="a", raises=AssertionError)
     assert Gap("test_a", reason="a", raises=AssertionError, kind="standin").raises
+    with pytest.raises(ValueError, match="passes or does not"):
+        Gap("test_a", reason="a", raises=Unsupported, sometimes=True)
     with pytest.raises(TypeError, match="own errors"):
         Gap("test_a", reason="a", raises=ValueError, kind="standin")
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from time import monotonic, sleep
 
 import pytest
 
 from docmap.testing.proxy import Proxy
+from tests.servers import running
+
+PATIENCE = 30.0  # seconds for what must come
+SILENCE = 0.3  # seconds in which nothing may come
 
 
 @pytest.fixture
@@ -53,11 +58,11 @@ def proxy(echo: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def connected(proxy: Proxy) -> Iterator[Callable[[], socket.socket]]:
-    """Makes clients that wait for half a second at most."""
+    """Makes clients that wait longer than a busy machine needs."""
     made: list[socket.socket] = []
 
     def connect() -> socket.socket:
-        made.append(socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5))
+        made.append(socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE))
         return made[-1]
 
     yield connect
@@ -71,6 +76,26 @@ Connected = Callable[[], socket.socket]
 def said(client: socket.socket, data: bytes) -> bytes:
     client.sendall(data)
     return client.recv(1000)
+
+
+def was_told(arrived: list[bytes], data: bytes) -> bool:
+    """True once the server has heard it, whose thread may have to wait for its turn."""
+    end = monotonic() + PATIENCE
+    while data not in arrived and monotonic() < end:
+        sleep(0.01)
+    return data in arrived
+
+
+def heard_nothing(client: socket.socket, data: bytes) -> bool:
+    """True if nothing comes back for a while."""
+    client.settimeout(SILENCE)
+    try:
+        said(client, data)
+    except TimeoutError:
+        return True
+    finally:
+        client.settimeout(PATIENCE)
+    return False
 
 
 def test_the_url_of_the_proxy_is_the_servers_but_for_the_place(proxy: Proxy) -> None:
@@ -118,11 +143,9 @@ def test_nothing_is_lost_in_the_frost(
     one = connected()
     assert said(one, b"a") == b"a"
     proxy.freeze()
-    with pytest.raises(TimeoutError):
-        said(one, b"b")
+    assert heard_nothing(one, b"b")
     two = connected()
-    with pytest.raises(TimeoutError):
-        said(two, b"c")
+    assert heard_nothing(two, b"c")
     assert arrived == [b"a"]
     proxy.heal()
     assert (one.recv(10), two.recv(10)) == (b"b", b"c")
@@ -130,9 +153,8 @@ def test_nothing_is_lost_in_the_frost(
 
 def test_a_delay_comes_before_each_piece(proxy: Proxy, connected: Connected) -> None:
     one = connected()
-    proxy.delay(0.4)  # there and back is more than the client waits
-    with pytest.raises(TimeoutError):
-        said(one, b"a")
+    proxy.delay(SILENCE)  # there, and back once more
+    assert heard_nothing(one, b"a")
     assert one.recv(10) == b"a"
 
 
@@ -141,9 +163,8 @@ def test_swallowed_replies_never_come(
 ) -> None:
     one = connected()
     proxy.swallow()
-    with pytest.raises(TimeoutError):
-        said(one, b"a")
-    assert arrived == [b"a"]
+    assert heard_nothing(one, b"a")
+    assert was_told(arrived, b"a")
     proxy.heal()
     with pytest.raises(ConnectionError):
         said(one, b"b")
@@ -198,11 +219,9 @@ def test_a_half_closed_connection_still_takes_what_is_said(
 
 
 def test_a_proxy_before_nothing_resets() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     with (
-        Proxy(f"echo://127.0.0.1:{port}") as proxy,
+        Proxy(f"echo://127.0.0.1:{running.free_port()}") as proxy,
         pytest.raises(ConnectionError),
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client,
     ):
         said(client, b"a")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from docmap import BaseStorageAdapter
-from tests.differential.engines import ENGINES, TRANSACTIONAL
+from tests.differential.engines import ENGINES, STORAGES, TRANSACTIONAL
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=STORAGES)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorageAdapter]:
     """A storage on every engine in turn."""
     with ENGINES[request.param](tmp_path) as opened:

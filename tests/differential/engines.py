@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from docmap import BaseStorageAdapter, connect
 from tests.differential.adapters import ScanOnlyStorage, SupersetStorage
 from tests.keyvalue.memory_store import KeyValueMemory
@@ -26,13 +28,17 @@ ENGINES: Final[dict[str, Callable[[Path], BaseStorageAdapter]]] = {
     "shelve": lambda directory: connect(f"shelve:///{directory / 'zoo'}"),
     "leveldb": lambda directory: connect(f"leveldb:///{directory / 'zoo'}?sync=false"),
     "postgresql": lambda _: emptied(postgresql.url("differential")),
+    "mongodb": lambda _: emptied(mongo.url("differential")),
     "keyvalue": lambda _: _connected(KeyValueMemory()),
     "scan-only": lambda _: _connected(ScanOnlyStorage()),
     "superset": lambda _: _connected(SupersetStorage()),
 }
-if not mongo.is_standin():
-    # What stands in for MongoDB answers some queries wrongly: its profile says which.
-    ENGINES["mongodb"] = lambda _: emptied(mongo.url("differential"))
+STORAGES: Final = [
+    # What stands in for MongoDB is slow.
+    pytest.param(name, marks=pytest.mark.long) if name == "mongodb" and mongo.is_standin() else name
+    for name in ENGINES
+]
+"""Each engine once, as pytest takes it."""
 TRANSACTIONAL: Final = (
     "memory",
     "sqlite",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -17,10 +18,16 @@ from docmap.storage.loading import schema_of
 from tests.differential.engines import ENGINES, TRANSACTIONAL
 from tests.differential.run import batch, difference, fill
 from tests.differential.zoo import FAMILIES, Family
+from tests.servers import postgresql
+from tests.servers.storages import emptied
 
 QUERIES = 12
 LONG_ROUNDS = 2
 UNIONS = {"(either, flag)"}
+TARGETS: dict[str, Callable[[Path], BaseStorageAdapter]] = {
+    **ENGINES,
+    "postgresql": lambda _: emptied(postgresql.url("copied")),
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -34,7 +41,7 @@ def test_a_copy_answers_as_its_source(
         here, there = (tmp_path / f"{side}{number}" for side in ("from", "to"))
         here.mkdir()
         there.mkdir()
-        with ENGINES[source](here) as one, ENGINES[target](there) as other:
+        with ENGINES[source](here) as one, TARGETS[target](there) as other:
             records, queries = batch(rng, family)
             fill(one, records)
             one.ensure_indexes(family.model)

@@ -9,7 +9,7 @@ import pytest
 
 from docmap import BaseStorageAdapter
 from docmap.errors import InvalidQuery
-from tests.differential.engines import ENGINES
+from tests.differential.engines import ENGINES, STORAGES
 from tests.differential.generator import refused
 from tests.differential.run import run
 from tests.differential.zoo import FAMILIES, Family
@@ -30,7 +30,7 @@ def test_random_queries(
 
 
 @pytest.mark.parametrize("family", [FAMILIES[0], FAMILIES[-1]], ids=lambda family: family.name)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", STORAGES)
 def test_queries_without_meaning_are_refused_before_any_reading(
     engine: str, family: Family, tmp_path: Path
 ) -> None:

@@ -41,6 +41,8 @@ class Scripted:
         self._hello = dict(hello or {})
         self._replies: defaultdict[str, deque[Reply]] = defaultdict(deque)
         self._always: dict[str, Reply] = {}
+        self._turns = threading.Lock()
+        self._stopped = False
         self._open: list[socket.socket] = []
         self.commands: list[Command] = []
         """What was asked, but for greetings."""
@@ -77,7 +79,14 @@ class Scripted:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for one in [self._socket, *self._open]:
+        self.stop()
+
+    def stop(self) -> None:
+        """End all connections, and take no new one."""
+        with self._turns:
+            self._stopped = True
+            ended = [self._socket, *self._open]
+        for one in ended:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
@@ -88,7 +97,11 @@ class Scripted:
         with suppress(OSError):
             while True:
                 link, _ = self._socket.accept()
-                self._open.append(link)
+                with self._turns:
+                    if self._stopped:  # meanwhile
+                        link.close()
+                        return
+                    self._open.append(link)
                 threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
     def _serve(self, link: socket.socket) -> None:
@@ -105,8 +118,9 @@ class Scripted:
         name = next(iter(command))
         if name not in _HANDSHAKES:
             self.commands.append(command)
-        queue = self._replies[name]
-        chosen = queue.popleft() if queue else self._always.get(name, self._plain)
+        with self._turns:  # several connections may ask at once
+            queue = self._replies[name]
+            chosen = queue.popleft() if queue else self._always.get(name, self._plain)
         return chosen(command) if callable(chosen) else chosen
 
     def _plain(self, command: Command) -> Mapping[str, Any]:

@@ -90,3 +90,38 @@ def test_a_transaction_reads_what_it_began_with(server: Scripted, db: BaseStorag
     first, second = server.asked("find")
     assert first["readConcern"]["level"] == "snapshot"
     assert "readConcern" not in second
+
+
+def test_concerns_are_sent_as_the_call_names_them(server: Scripted, db: BaseStorageAdapter) -> None:
+    db.save(Box(id="a"))
+    db.options(write_concern="majority").save(Box(id="b"))
+    db.options(write_concern=2).delete(Box, "b")
+    concerns = [one.get("writeConcern") for one in server.asked("insert")]
+    assert concerns == [None, {"w": "majority"}]
+    assert [one["writeConcern"] for one in server.asked("delete")] == [{"w": 2}]
+    server.forget()
+    db.options(read_concern="majority", consistency="causal").get_many(Box, ["a"])
+    assert concern_of(server) == {"level": "majority"}
+    server.forget()
+    db.find(Box).options(read_concern="available").list()
+    (command,) = [one for one in server.asked("find") if one["find"] == "boxes"]
+    assert command["readConcern"] == {"level": "available"}
+
+
+def test_a_transaction_is_confirmed_as_it_was_asked_for(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    with db.options(write_concern=2).transaction():
+        db.options(write_concern=1).delete(Box, "a")
+    assert "writeConcern" not in server.asked("delete")[0]
+    assert server.asked("commitTransaction")[0]["writeConcern"]["w"] == 2
+
+
+def test_concerns_of_the_storage_are_the_urls(server: Scripted) -> None:
+    url = f"{server.url}?w=majority&readConcernLevel=majority"
+    with connect(url) as db:
+        db.save(Box(id="a"))
+        assert server.asked("insert")[0]["writeConcern"] == {"w": "majority"}
+        server.forget()
+        db.get_many(Box, ["a"])
+        assert concern_of(server) == {"level": "majority"}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
+from bson import Int64
 from pymongo import errors as driver
 
 from docmap import (
@@ -24,7 +25,9 @@ from docmap import (
     Unsupported,
     connect,
 )
+from docmap.storage.loading import schema_of
 from docmap_backends._mongodb_errors import scrubbed, translated
+from docmap_backends.mongodb import MongoDBStorage
 from tests.mongodb.scripted import Scripted, batch, failure, refused
 
 
@@ -83,7 +86,7 @@ def test_a_write_that_was_interrupted_may_have_happened(
 ) -> None:
     server.always("insert", failure(code, "Interrupted"))
     with pytest.raises(OutcomeUnknown, match="get the documents"):
-        db.options(timeout=0.3).insert(Box(id="a"))
+        db.options(timeout=5).insert(Box(id="a"))
 
 
 def test_a_read_that_was_interrupted_is_unavailable(
@@ -97,7 +100,7 @@ def test_a_read_that_was_interrupted_is_unavailable(
 def test_a_server_that_is_no_primary_did_nothing(server: Scripted, db: BaseStorageAdapter) -> None:
     server.always("insert", failure(10107, "NotWritablePrimary"))
     with pytest.raises(Unavailable, match="not the primary"):
-        db.options(timeout=0.5).insert(Box(id="a"))
+        db.options(timeout=5).insert(Box(id="a"))
 
 
 def test_a_write_that_is_sent_again_is_sent_once_as_to_the_server(
@@ -215,3 +218,89 @@ def _made(kind: type[driver.PyMongoError]) -> driver.PyMongoError:
         except (TypeError, AttributeError, KeyError):
             continue
     raise AssertionError(f"{kind.__name__} cannot be made")
+
+
+def test_a_batch_that_is_refused_in_the_middle_tells_how_far_it_came(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    told = {"index": 2, "code": 16500, "errmsg": "Request rate is large: secret"}
+    server.answer("insert", {"ok": 1.0, "n": 2, "writeErrors": [told]})
+    with pytest.raises(Unavailable) as caught:
+        db.insert_many([Box(id=key) for key in "abcd"])
+    assert (caught.value.done, caught.value.written) == (2, ("a", "b"))
+
+
+def test_a_batch_tells_how_far_it_came_though_the_server_has_gone(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    told = {"index": 1, "code": 11000, "errmsg": "dup key: secret"}
+    server.answer("insert", {"ok": 1.0, "n": 1, "writeErrors": [told]})
+    server.always("find", lambda _: None)
+    with pytest.raises(DuplicateKey) as caught:
+        db.options(timeout=2.0).insert_many([Box(id=key) for key in "abc"])
+    assert (caught.value.done, caught.value.position, caught.value.key) == (1, 1, "b")
+
+
+def test_a_bulk_of_several_commands_is_unknown_once_one_was_done() -> None:
+    with (
+        Scripted(hello={"maxWriteBatchSize": 2, "logicalSessionTimeoutMinutes": None}) as server,
+        connect(server.url) as db,
+    ):
+        db.ensure_indexes(Box)
+        server.answer("insert", {"n": 2, "ok": 1.0}, failure(10107, "NotWritablePrimary"))
+        with pytest.raises(OutcomeUnknown):
+            db.insert_many([Box(id=key) for key in "abcd"])
+
+
+class Counted(Document, collection="counted"):
+    id: int | None = None
+
+
+def test_a_key_that_was_counted_for_nothing_is_no_unknown_write(server: Scripted) -> None:
+    with connect(server.url) as db:
+        db.ensure_indexes(Counted)
+        server.always("update", lambda _: None)
+        with pytest.raises(Unavailable):
+            db.options(timeout=1.0).insert(Counted())
+        assert server.asked("insert") == []
+
+
+def test_a_member_that_recovers_did_nothing(server: Scripted, db: BaseStorageAdapter) -> None:
+    server.always("insert", failure(13436, "NotPrimaryOrSecondary"))
+    with pytest.raises(Unavailable):
+        db.options(timeout=0.5).insert(Box(id="a"))
+
+
+def test_a_document_that_was_written_is_never_said_not_to_be(server: Scripted) -> None:
+    """Between the document and the counter of its key the server steps down."""
+    with connect(server.url) as db:
+        db.ensure_indexes(Counted)
+        server.always("update", failure(10107, "NotWritablePrimary"))
+        with pytest.raises(OutcomeUnknown, match="was written"):
+            db.options(timeout=4.0).insert(Counted(id=7))
+
+
+@pytest.mark.parametrize("found", [[], [{"_id": 7.5}], [{"_id": Int64(2**63 - 1)}]])
+def test_keys_are_counted_beyond_those_of_others(found: list[Any], server: Scripted) -> None:
+    with connect(server.url) as db:
+        db.ensure_indexes(Counted)
+        server.answer("find", batch("counted", *found))
+        server.always("find", batch("_docmap_collections"))
+        server.forget()
+        assert isinstance(db, MongoDBStorage)
+        assert db._highest_key(schema_of(Counted)) == (int(found[0]["_id"]) if found else 0)
+        (asked,) = server.asked("find")
+        assert asked["filter"]["_id"]["$lte"] == 2**63 - 1
+
+
+class Noted(Document, collection="noted"):
+    note: str
+
+
+def test_a_document_too_large_for_the_server_is_refused() -> None:
+    with Scripted(hello={"maxBsonObjectSize": 1000}) as server, connect(server.url) as db:
+        db.ensure_indexes(Noted)
+        with pytest.raises(StorageError, match="too large") as caught:
+            db.insert(Noted(id="a", note=KEY * 5000))
+        assert type(caught.value) is StorageError
+        assert "secret" not in "".join(traceback.format_exception(caught.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -60,6 +61,18 @@ def test_the_same_program_runs(db: BaseStorageAdapter) -> None:
     assert db.find(Item).count() == 5
 
 
+def test_stretches_of_time_are_whole_numbers(db: BaseStorageAdapter) -> None:
+    class Span(Document, collection="spans"):
+        span: timedelta
+
+    class Number(Document, collection="spans"):
+        span: float
+
+    Span(id="a", span=timedelta(microseconds=5)).save(db)
+    Number(id="b", span=5.0).save(db)
+    assert db.find(Span, span__gt=timedelta(0)).count() == 1
+
+
 def test_notes_are_found_by_every_way(db: BaseStorageAdapter) -> None:
     db.insert_many([note(f"{n}", n) for n in range(40)])
     for n in range(0, 40, 7):
@@ -99,11 +112,16 @@ def test_decimals_are_kept_or_refused(db: BaseStorageAdapter) -> None:
 def test_a_name_with_a_quotation_mark_is_refused_and_nothing_else_suffers(
     db: BaseStorageAdapter,
 ) -> None:
-    """SQLite is told of the names in JSON that FerretDB 1 puts together by itself.
-
-    The conformance suite stores such names throughout, which is why it has no profile here.
-    """
+    """SQLite is told of the names in JSON that FerretDB 1 puts together by itself."""
     with pytest.raises(StorageError):
         db.insert_many("odd", [{"id": "a", 'the "name"': 1}])
     db.insert_many("odd", [{"id": "b", "the 'name'": 1, "a.b": 2, "$c": 3}])
+    assert [row["id"] for row in db.find("odd")] == ["b"]
+
+
+def test_a_list_in_a_list_is_refused_and_nothing_else_suffers(db: BaseStorageAdapter) -> None:
+    """The conformance suite is run on it without such lists."""
+    with pytest.raises(StorageError):
+        db.insert_many("odd", [{"id": "a", "grid": [[1]]}])
+    db.insert_many("odd", [{"id": "b", "grid": [{"row": [1]}]}])
     assert [row["id"] for row in db.find("odd")] == ["b"]

@@ -11,6 +11,7 @@ from bson.codec_options import DatetimeConversion
 from bson.json_util import CANONICAL_JSON_OPTIONS, loads
 
 from docmap import BaseStorageAdapter, Document, InvalidRecord, ObjectId, connect
+from docmap.storage.copying import copy
 from tests.servers import mongo
 
 PEOPLE: Final = r"""
@@ -121,3 +122,22 @@ def test_nothing_else_is_migrated(db: BaseStorageAdapter) -> None:
     db.find("people", age__gt=1).order_by("age").list()
     db.find(Person).on_invalid("skip").list()
     assert list(collection_of(db).find({}, {"far": 0})) == before
+
+
+@pytest.mark.parametrize("key", [{"a": 1}, 1.5, None, True, b"x"], ids=repr)
+@pytest.mark.parametrize("target", ["memory://", "sqlite://"])
+def test_keys_that_no_other_engine_has_are_not_copied(
+    key: Any, target: str, db: BaseStorageAdapter
+) -> None:
+    db.clear()
+    db.native.get_database(db._client.database.name)["odd"].insert_one({"_id": key, "v": 1})  # type: ignore[attr-defined]
+    assert [row["v"] for row in db.find("odd")] == [1]
+    with connect(target) as other, pytest.raises(InvalidRecord, match="has a key of type") as told:
+        copy(db, other)
+    assert told.value.collection == "odd"
+
+
+def test_keys_of_every_type_that_others_have_are_copied(db: BaseStorageAdapter) -> None:
+    with connect("memory://") as other:
+        assert copy(db, other).documents == db.find("people").count()
+        assert other.get("people", ANN)["name"] == "Ann"

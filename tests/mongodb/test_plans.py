@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from docmap import BaseStorageAdapter, Count, Max, Sum
+from docmap import Avg, BaseStorageAdapter, Count, Document, Max, Min, Sum
 from docmap.schema.bind_updates import bind_update
 from docmap.schema.rewrite import Rewriter
 from docmap.storage.loading import schema_of
 from docmap.values import order_key
+from docmap_backends import _mongodb_aggregates
 from docmap_backends._mongodb_explain import reduced
 from docmap_backends._mongodb_indexes import index_models, mark
 from docmap_backends._mongodb_updates import native_update
@@ -202,3 +204,56 @@ def test_groups_are_the_servers_where_they_are_exact(things: BaseStorageAdapter)
 def test_a_sum_that_the_server_would_round_is_exact(things: BaseStorageAdapter) -> None:
     things.insert_many([Thing(id=str(i), count=2**63 - 1) for i in range(3)])
     assert things.find(Thing).aggregate(total=Sum("count")).total == 3 * (2**63 - 1)
+
+
+def test_what_several_results_need_is_asked_for_once(things: BaseStorageAdapter) -> None:
+    things.insert_many([Thing(id=str(i), ratio=i / 2) for i in range(5)])
+    asked = things.find(Thing).group_by("status")
+    made = asked.aggregate(n=Count(), total=Sum("ratio"), mean=Avg("ratio"), held=Count("ratio"))
+    plan = made.explain().data
+    assert plan["aggregate_native"]
+    assert [f"'r{n}'" in plan["statement"] for n in range(4)] == [True, True, True, False]
+    assert [tuple(row) for row in made] == [(None, 5, 5.0, 1.0, 5)]
+
+
+def test_groups_of_decimals_are_made_of_the_fields_alone(things: BaseStorageAdapter) -> None:
+    rows = [Thing(id=str(i), status="ab"[i % 2], price=Decimal(i) / 10) for i in range(7)]
+    things.insert_many([*rows, Thing(id="null", status="a"), Thing(id="none", price=Decimal(1))])
+    inner = things.find(Thing).group_by("status", "inner.city")
+    made = inner.aggregate(n=Count(), held=Count("price"), total=Sum("price"), at=Max("at"))
+    assert [tuple(row) for row in made] == [
+        (None, None, 1, 1, Decimal(1), None),
+        ("a", None, 5, 4, Decimal("1.2"), None),
+        ("b", None, 3, 3, Decimal("0.9"), None),
+    ]
+    with patch.object(_mongodb_aggregates, "to_data") as whole:
+        assert things.find(Thing).aggregate(total=Sum("price")).total == Decimal("3.1")
+    assert not whole.called
+
+
+def test_large_floats_are_told_apart(things: BaseStorageAdapter) -> None:
+    class Large(Document, collection="large"):
+        id: int
+        size: float
+
+    sizes = [-9.223372036854778e18, -9.223372036854776e18, 9.3e18, 9.4e18]
+    things.insert_many([Large(id=9 - n, size=one) for n, one in enumerate(sizes)])
+    assert [one.size for one in things.find(Large).order_by("size")] == sizes
+    ends = things.find(Large).aggregate(least=Min("size"), most=Max("size"), all=Sum("size"))
+    assert (ends.least, ends.most) == (sizes[0], sizes[-1])
+    assert abs(ends.all - sum(sizes)) <= 1e-12 * sum(map(abs, sizes))
+
+
+def test_a_key_is_a_value_and_no_path(things: BaseStorageAdapter) -> None:
+    for n, status in enumerate(("$", "$count", "a", None)):
+        Thing(id=str(n), status=status, count=7).save(things)
+    groups = things.find(Thing).group_by("status").aggregate(n=Count())
+    assert sorted(map(str, (row.status for row in groups))) == ["$", "$count", "None", "a"]
+
+
+def test_values_that_a_server_takes_for_each_other_are_told_apart(
+    things: BaseStorageAdapter,
+) -> None:
+    sizes = [2**63 - 1, 2**64 + 1, -(2**63), -(2**63) - 1]
+    things.insert_many([Thing(id=str(n), big=one) for n, one in enumerate(sizes)])
+    assert things.find(Thing).values("big") == sorted(sizes)

@@ -147,7 +147,7 @@ def test_a_commit_of_which_nobody_hears_is_unknown(
     server.always("commitTransaction", lambda _: None)
     short = db.options(timeout=1.0)
     with pytest.raises(OutcomeUnknown, match="commit"), short.transaction():
-        short.insert(Box(id="a"))
+        db.insert(Box(id="a"))
 
 
 def test_a_commit_that_was_refused_is_no_mystery(server: Scripted, db: BaseStorageAdapter) -> None:
@@ -223,3 +223,32 @@ def taken_twice(server: Scripted, command: Command) -> dict[str, object]:
     if command["insert"] != "named" and tried.count("a") == 2:
         return dict(refused(11000, "E11000 dup key"))
     return {"ok": 1.0, "n": len(command["documents"])}
+
+
+@pytest.mark.parametrize("code", [50, 262, 64, 10107, 13435, 100])
+def test_a_commit_that_may_have_happened_is_asked_for_again(
+    code: int, server: Scripted, db: BaseStorageAdapter
+) -> None:
+    server.answer("commitTransaction", failure(code, "Late", "UnknownTransactionCommitResult"))
+    with db.transaction():
+        db.insert(Box(id="a"))
+    assert len(server.asked("commitTransaction")) == 2
+
+
+@pytest.mark.parametrize("code", [50, 262, 10107])
+def test_a_commit_that_may_have_happened_is_never_said_not_to_have(
+    code: int, server: Scripted, db: BaseStorageAdapter
+) -> None:
+    server.always("commitTransaction", failure(code, "Late", "UnknownTransactionCommitResult"))
+    short = db.options(timeout=2.0)
+    with pytest.raises(OutcomeUnknown, match="commit") as caught, short.transaction():
+        db.insert(Box(id="a"))
+    assert "secret" not in repr(caught.value.__cause__)
+    assert len(server.asked("commitTransaction")) < 20  # not as fast as the server says no
+
+
+def test_the_isolation_is_told_where_there_are_transactions(db: BaseStorageAdapter) -> None:
+    assert db.info()["isolation"] == "snapshot"
+    hello = {"logicalSessionTimeoutMinutes": None}
+    with Scripted("alone", hello=hello) as server, connect(server.url) as single:
+        assert "isolation" not in single.info()

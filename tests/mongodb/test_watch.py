@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from bson import Int64
 
+import docmap.aio
 from docmap import (
     BaseStorageAdapter,
     ChangesLost,
     Document,
     InvalidQuery,
+    StorageError,
+    Unavailable,
     Unsupported,
     connect,
 )
 from tests.mongodb.scripted import Scripted, failure
+from tests.servers.forgotten import bears_forgotten_sockets
 
 
 class Box(Document, collection="boxes"):
@@ -191,3 +197,103 @@ def test_a_server_without_streams_says_so() -> None:
         assert "watch" not in db.abilities
         with pytest.raises(Unsupported, match="replica set"):
             db.watch(Box)
+
+
+def test_changes_that_were_fetched_outlive_a_failure_behind_them(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    first, second = (
+        event(number, "insert", key, fullDocument=stored(key, number))
+        for number, key in ((1, "a"), (2, "b"))
+    )
+    server.answer("getMore", stream(first), failure(13, "Unauthorized"), stream(second))
+    with db.watch(Box, wait=0) as changes:
+        assert told([next(changes)]) == [("insert", "a", 1)]
+        token = changes.token
+        with pytest.raises(StorageError, match="refuses"):
+            next(changes)
+        assert changes.token == token
+        assert told(changes) == [("insert", "b", 2)]
+    assert server.asked("aggregate")[1]["pipeline"][0]["$changeStream"]["resumeAfter"] == {
+        "_data": "0001"
+    }
+
+
+def test_what_came_before_the_end_of_a_collection_is_told(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    last = event(1, "insert", "a", fullDocument=stored("a", 1))
+    server.answer("getMore", stream(last, event(2, "drop", "a")))
+    with db.watch(Box, wait=0) as changes:
+        assert told([next(changes)]) == [("insert", "a", 1)]
+        with pytest.raises(ChangesLost, match="removed"):
+            next(changes)
+
+
+def test_a_stream_that_the_server_ends_is_opened_again(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    ended = {"id": Int64(0), "ns": "shop.boxes", "nextBatch": []}
+    token = {"postBatchResumeToken": {"_data": "0007"}}
+    server.answer(
+        "getMore",
+        {"cursor": {**ended, **token}, "ok": 1.0},
+        stream(event(8, "insert", "a", fullDocument=stored("a", 1))),
+    )
+    with db.watch(Box, wait=0) as changes:
+        assert told(changes) == []
+        assert told(changes) == [("insert", "a", 1)]
+    assert server.asked("aggregate")[1]["pipeline"][0]["$changeStream"]["resumeAfter"] == {
+        "_data": "0007"
+    }
+
+
+def test_many_events_without_a_document_are_passed_over(
+    server: Scripted, db: BaseStorageAdapter
+) -> None:
+    gone = [event(number, "update", "gone", fullDocument=None) for number in range(3000)]
+    last = event(3001, "insert", "a", fullDocument=stored("a", 1))
+    server.answer("getMore", stream(*gone, last))
+    with db.watch(Box, wait=0) as changes:
+        assert told(changes) == [("insert", "a", 1)]
+
+
+def test_unwatch_says_when_there_was_no_answer(server: Scripted, db: BaseStorageAdapter) -> None:
+    server.always("collMod", lambda _: None)
+    with pytest.raises(Unavailable):
+        db.options(timeout=0.5).unwatch(Box)
+
+
+@bears_forgotten_sockets
+def test_a_task_that_is_cancelled_while_it_waits_loses_nothing(server: Scripted) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def too_late(_: Mapping[str, Any]) -> None:
+        """Take the request, and lose what was found: the task has gone by then."""
+        asked.set()
+        gone.wait(30)
+
+    first = event(1, "insert", "a", fullDocument=stored("a", 1))
+    second = event(2, "insert", "b", fullDocument=stored("b", 2))
+    server.answer("getMore", stream(first), stream(at="0001"), too_late, stream(second))
+
+    async def follow() -> list[Any]:
+        async with docmap.aio.connect(server.url) as db:
+            changes = await db.watch(Box)
+            found = [await anext(changes)]
+            waiting = asyncio.ensure_future(anext(changes))
+            await asyncio.to_thread(asked.wait, 30)
+            await asyncio.sleep(0.05)  # Python 3.11 swallows it in the moment of sending
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            gone.set()
+            async with asyncio.timeout(30):
+                found.append(await anext(changes))
+            await changes.close()
+            return found
+
+    assert told(asyncio.run(follow())) == [("insert", "a", 1), ("insert", "b", 2)]
+    assert server.asked("aggregate")[1]["pipeline"][0]["$changeStream"]["resumeAfter"] == {
+        "_data": "0001"
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +24,8 @@ from docmap import (
 from docmap.testing.notes import Counter
 from docmap.testing.proxy import Proxy
 from docmap_backends.postgresql import PostgreSQLStorage
-from tests.servers import postgresql
+from tests.postgresql.conftest import until
+from tests.servers import postgresql, running
 
 pytestmark = pytest.mark.engine("postgresql")
 
@@ -100,6 +100,8 @@ def test_a_server_without_a_connection_left_is_unavailable(server_url: str) -> N
     try:
         with psycopg.connect(url), pytest.raises(Unavailable, match=f"{host}:{port}"):
             PostgreSQLStorage(url, timeout=1).connect()
+        # The server is slower to end a connection than its client.
+        until(lambda: not run(server_url, f"SELECT 1 {OF_ROLE}'{role}'"))
         with PostgreSQLStorage(url) as db:
             assert db.ping()
     finally:
@@ -246,18 +248,13 @@ def test_a_connection_that_the_server_ended_is_replaced(
 # -- several hosts
 
 
-def dead_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_the_next_host_is_tried_where_the_first_is_away(server_url: str) -> None:
     user, host, port, name = parts(server_url)
-    with PostgreSQLStorage(f"postgresql://{user}@{host}:{dead_port()},{host}:{port}/{name}") as db:
+    with PostgreSQLStorage(
+        f"postgresql://{user}@{host}:{running.free_port()},{host}:{port}/{name}"
+    ) as db:
         assert db.ping()
-    both = f"{host}:{dead_port()},{host}:{dead_port()}"
+    both = f"{host}:{running.free_port()},{host}:{running.free_port()}"
     with pytest.raises(Unavailable, match=re.escape(both.partition(",")[0])):
         PostgreSQLStorage(f"postgresql://{user}@{both}/{name}").connect()
 

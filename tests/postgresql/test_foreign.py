@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 import pytest
+from pydantic import Field
 
-from docmap import Document, ForeignStore, InvalidConfig, StaleDocument
+from docmap import (
+    Document,
+    DuplicateKey,
+    ForeignStore,
+    Index,
+    InvalidConfig,
+    Max,
+    StaleDocument,
+    StorageError,
+    Stored,
+    Sum,
+)
 from docmap_backends.postgresql import PostgreSQLStorage
 from tests.postgresql.conftest import Opened
 
@@ -96,10 +110,120 @@ def test_clear_empties_it_and_leaves_it(legacy: PostgreSQLStorage) -> None:
     assert legacy._connections.rows('SELECT count(*) FROM shop."Orders"') == [(b"0",)]
 
 
+class Line(Document, collection="lines", indexes=["status", Index("tags", unique=True), "-id"]):
+    id: int | None = None
+    status: str = "new"
+    price: Decimal = Decimal(0)
+    tags: list[str] = Field(default=[])
+
+
+class Coded(Document, collection="coded", key="code"):
+    code: str
+    text: str = ""
+
+
+class Marked(Document, collection="marked"):
+    id: UUID
+    text: str = ""
+
+
+class TestKeysBesideTheDocuments:
+    @pytest.fixture
+    def keyless(self, db: PostgreSQLStorage, opened: Opened) -> Iterator[PostgreSQLStorage]:
+        """Tables whose documents lack their keys, of each type that keys may have."""
+        run = db._connections.script
+        run(
+            [
+                "CREATE TABLE invoice_lines(num int PRIMARY KEY, data jsonb NOT NULL)",
+                """INSERT INTO invoice_lines SELECT n, jsonb_build_object('status',
+                CASE WHEN n %% 2 = 0 THEN 'paid' ELSE 'new' END, 'more', n)
+                FROM generate_series(1, 20) n""",
+                "CREATE TABLE codes(code text PRIMARY KEY, body jsonb, version bigint DEFAULT 7)",
+                """INSERT INTO codes VALUES ('a"\\''%%', '{"text": "odd"}'), ('b', '{}')""",
+                "CREATE TABLE marks(mark uuid PRIMARY KEY, body jsonb)",
+            ]
+        )
+        yield opened(
+            tables="lines=invoice_lines(num:id,data); coded=codes(code:code,body,version); "
+            "marked=marks(mark:id,body)"
+        )
+        db.clear()
+        run(["DROP TABLE invoice_lines, codes, marks"])
+
+    def test_they_are_read(self, keyless: PostgreSQLStorage) -> None:
+        assert keyless.get(Line, 3).id == 3
+        assert [one.id for one in keyless.get_many(Line, [5, 99, 2])] == [5, 2]
+        assert [one.id for one in keyless.find(Line, id__gt=17).order_by("-id")] == [20, 19, 18]
+        assert [one.id for one in keyless.find(Line, id__in=[3, 4], status="new")] == [3]
+        assert keyless.find(Line).order_by("status", "-id")[1].id == 17
+        assert keyless.find(Line).aggregate(most=Max("id"), sum=Sum("id")) == (20, 210)
+        assert keyless.find(Line, id__lte=3).values("id") == [1, 2, 3]
+        assert keyless.get(Coded, "a\"\\'%").text == "odd"
+        assert keyless.find(Coded, code__startswith='a"').count() == 1
+        assert keyless.find(Coded).where_not(code="b").one().code == "a\"\\'%"
+
+    def test_they_are_written_beside_the_document(self, keyless: PostgreSQLStorage) -> None:
+        line = keyless.get(Line, 3)
+        again = keyless.get(Line, 3)
+        line.status = "sent"
+        line.save(keyless)
+        with pytest.raises(StaleDocument):
+            again.save(keyless)
+        assert Line(id=30, tags=["a"]).save(keyless) == 30
+        assert Line().save(keyless) == 31
+        keyless.insert_many([Line(id=n, price=Decimal("1.50")) for n in range(40, 60)])
+        keyless.upsert(Line(id=41, status="over"))
+        keyless.save(Line, {"status": "new"}, primary_key=61)
+        assert keyless.find(Line, status="over").update(status="done", tags__push="x").modified == 1
+        assert keyless.find(Line, id=40).update(price__inc=Decimal(1)).modified == 1
+        lines = keyless.find(Line, status="paid").list()
+        for one in lines:
+            one.price = Decimal(5)
+        keyless.save_many(lines)
+        assert keyless.delete(Line, 20)
+        assert keyless.find(Line, id__between=(50, 53)).delete() == 4
+        rows = keyless._connections.rows("SELECT data FROM invoice_lines WHERE data ? 'id'")
+        assert rows == []
+        rows = keyless._connections.rows("SELECT data->>'more' FROM invoice_lines WHERE num = 3")
+        assert rows == [(b"3",)]
+        assert keyless.get(Line, 40).price == Decimal("2.50")
+        assert keyless.find(Line, price=5).count() == 9
+        mark = Marked(id=UUID(int=5), text="x")
+        mark.save(keyless)
+        assert keyless.find(Marked, id=UUID(int=5)).one() == mark
+        Coded(code='\x01"é', text="y").save(keyless)
+        assert keyless.find(Coded, text="y").one().code == '\x01"é'
+
+    def test_indexes_serve_them(self, keyless: PostgreSQLStorage) -> None:
+        keyless.ensure_indexes(Line)
+        keyless.insert_many([Line(id=n, tags=[str(n)]) for n in range(100, 3000)])
+        keyless._connections.script(["ANALYZE invoice_lines"])
+        assert keyless.find(Line, status="paid").explain().indexes == ("(status)",)
+        assert keyless.find(Line, tags__contains="500").explain().indexes == ("unique (tags)",)
+        assert keyless.find(Line, tags__contains="500").one().id == 500
+        assert keyless.find(Line).order_by("-id")[:3].explain().indexes == ("(-id)",)
+        with pytest.raises(DuplicateKey):
+            Line(id=5000, tags=["500"]).save(keyless)
+
+    def test_a_class_of_another_key_is_refused(self, keyless: PostgreSQLStorage) -> None:
+        class Renamed(Document, collection="lines"):
+            id: Annotated[int, Stored("_id")]
+
+        for ask in (lambda: keyless.find(Renamed).count(), lambda: Renamed(id=1).save(keyless)):
+            with pytest.raises(ForeignStore, match="in the column num as id, .* stored as _id"):
+                ask()
+
+    def test_its_changes_are_not_told(self, keyless: PostgreSQLStorage) -> None:
+        with pytest.raises(StorageError, match="lack their keys"):
+            keyless.watch(Line)
+        Line(id=100).save(keyless)
+
+
 @pytest.mark.parametrize(
     ("tables", "told"),
     [
         ("orders=nothing(id,data)", "is not there"),
+        ("orders=nothing(id:id,data)", "is not there"),
         ("orders=texts(id,body)", "has no column id"),
         ("orders=texts(body,key)", "not JSONB"),
         ("orders=texts(body,body)", "not text, uuid or whole numbers"),

@@ -26,5 +26,5 @@ def test_the_examples_that_need_a_server_run(monkeypatch: pytest.MonkeyPatch) ->
             code = compile("\n" * (block.line - 1) + text, str(PAGE), "exec")
             exec(code, script.__dict__)  # noqa: S102 - our own page
             ran += 1
-    assert ran == 3
+    assert ran == 4
     script.__dict__["db"].disconnect()

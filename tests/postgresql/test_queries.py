@@ -53,7 +53,12 @@ STORED: Final[dict[str, list[str]]] = {
         "0.1", "0.10000000000000001", "0.33333333333333333333", "1", "1.0", "-2.5", "1e300",
         "100000000000000000000000.0", "9007199254740993", "null", '"0.1"', "[0.1]", "0.1e-310",
     ],
-    "price": ['"9.99"', '"9.990"', "9.99", "9.5", '"9.5"', '"1E+10"', '"x"', '"NaN"', "null", "10"],
+    "price": [
+        '"9.99"', '"9.990"', "9.99", "9.5", '"9.5"', '"1E+10"', '"x"', '"NaN"', "null", "10",
+        f'"1.{"0" * 40}"', f'"{"9" * 35}"', f'"{"9" * 34}"', f'"-{"9" * 34}E+6110"',
+        f'"{"0" * 20}{"1" * 22}"', '"+1"', '".5"', '"1."', '"."', '"0E+9000"', '"1E+6144"',
+        '"99E+6143"', '"0.1E+6145"', '"10E-6177"', '"1E-6176"', '"0E-7000"', '"0E+6143"', '"1e5"',
+    ],
     "big": ['"100000000000000000000"', '"5"', "5", "5.5", '"05"', '"x"', "null"],
     "flag": ["true", "false", "null", "1", '"true"', "[]"],
     "moment": [
@@ -210,3 +215,19 @@ def test_counting_behind_a_position_takes_odd_values_too(both: Both) -> None:
             query, wanted = server.find(model).order_by(name), memory.find(model).order_by(name)
             cursor = wanted.cursor(memory.get(model, f"{field} 00"))
             assert query.after(cursor).count() == wanted.after(cursor).count(), name
+
+
+class Visit(Document, collection="odd_visits", indexes=["moment"]):
+    moment: datetime
+    size: int = 0
+
+
+@pytest.mark.parametrize("order", ["size", "-moment", "id"])
+def test_the_order_by_one_field_tells_nothing_of_another(db: PostgreSQLStorage, order: str) -> None:
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 9)]
+    db.insert_many([Visit(id=f"{n}", moment=day) for n, day in enumerate(days)])
+    db._connections.script(
+        ["""UPDATE odd_visits SET doc = doc || '{"moment": "x"}' WHERE key = '5'"""]
+    )
+    found = db.find(Visit, moment__gte=days[2]).order_by(order).raw()
+    assert sorted(one["id"] for one in found) == ["2", "3", "4", "6", "7"]

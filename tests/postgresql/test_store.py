@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 from pydantic import Field
 
-from docmap import Document, DuplicateKey, ForeignStore, Index
+from docmap import CorruptStore, Document, DuplicateKey, ForeignStore, Index
 from docmap.values import ObjectId
 from docmap_backends._postgresql_json import storable
 from docmap_backends._postgresql_keys import column_key, wire_key
@@ -99,8 +100,55 @@ def test_a_schema_of_its_own(db: PostgreSQLStorage, opened: Opened) -> None:
     db._connections.written('DROP SCHEMA "De ""pot""" CASCADE')
 
 
+def test_a_table_that_somebody_removed_by_hand_is_told_of(db: PostgreSQLStorage) -> None:
+    Ticket(id="a", code="1", tags=["x"]).save(db)
+    db._connections.written("DROP TABLE tickets")
+    calls: list[Callable[[], object]] = [
+        lambda: db.get(Ticket, "a"),
+        lambda: db.find(Ticket).count(),
+        lambda: db.find(Ticket).list(),
+        lambda: Ticket(id="b", code="2").save(db),
+        lambda: db.find(Ticket).update(code="3"),
+        lambda: db.insert_many([Ticket(id="b", code="2"), Ticket(id="c", code="3")]),
+        lambda: db.delete(Ticket, "a"),
+        lambda: db.retrying(lambda: db.get(Ticket, "a")),
+        lambda: db.watch(Ticket, wait=0),
+    ]
+    for call in calls:
+        with pytest.raises(CorruptStore, match='"tickets" is not there.*give it up by DELETE'):
+            call()
+    db._connections.written("DELETE FROM docmap_collections WHERE name = 'tickets'")
+    Ticket(id="a", code="1", tags=["x"]).save(db)
+    with pytest.raises(DuplicateKey):
+        Ticket(id="b", code="1").save(db)
+    assert db.indexes(Ticket)["missing"] == []
+    db._connections.written("DROP TABLE tickets")
+    db.clear()
+    assert db.find(Ticket).count() == 0
+
+
+def test_elements_of_an_emptied_table_are_free_again(db: PostgreSQLStorage) -> None:
+    Tagged(id="a", tags=["x"]).save(db)
+    db._connections.written("TRUNCATE tagged")
+    Tagged(id="b", tags=["x"]).save(db)
+    with pytest.raises(DuplicateKey):
+        Tagged(id="c", tags=["x"]).save(db)
+
+
+def test_no_collection_has_the_name_of_anothers_index(db: PostgreSQLStorage) -> None:
+    names = ["orders", "orders_pkey", "key", "text", "orders_key", "x" * 48, "x" * 47 + "y"]
+    for name in names:
+        db.insert_many(name, [{"id": name}])
+    assert [db.get(name, name)["id"] for name in names] == names
+    assert db.find("orders", pk="orders").explain().indexes == ("(key)",)
+
+
 class Ticket(Document, collection="tickets", indexes=[Index("code", unique=True), "tags"]):
     code: str
+    tags: list[str] = Field(default_factory=list)
+
+
+class Tagged(Document, collection="tagged", indexes=[Index("tags", unique=True)]):
     tags: list[str] = Field(default_factory=list)
 
 

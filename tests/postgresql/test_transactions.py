@@ -169,16 +169,3 @@ def test_the_pool_is_bounded(db: PostgreSQLStorage, opened: Opened) -> None:
     for stream in streams:
         assert sum(1 for _ in stream) == 399
     assert small.get(Order, "0001").number == 1
-
-
-def test_connections_that_the_server_has_ended_are_not_noticed(
-    db: PostgreSQLStorage, opened: Opened
-) -> None:
-    other = opened()
-    Order(id="a", number=1).save(other)
-    db._connections.rows(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    Order(id="b", number=2).save(other)
-    assert other.find(Order).count() == 2

@@ -39,7 +39,7 @@ def launch(place: Path) -> dict[str, Any]:
     server = built(f"ferretdb-{VERSION}", KIND, _build)
     data = place / "data"
     data.mkdir(exist_ok=True)
-    port = spawned(place, [str(server / "ferretdb"), str(data)], "0")
+    port = spawned(place, [str(server / "ferretdb"), str(data)])
     return {"url": f"mongodb://127.0.0.1:{port}/", "port": port}
 
 

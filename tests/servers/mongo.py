@@ -57,7 +57,7 @@ def launch(place: Path) -> dict[str, Any]:
     # A small heap and the simple compiler: it starts in half a second.
     quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g"]
     java = [program("java", "default-jdk-headless", KIND), *quick]
-    port = spawned(place, [*java, "-cp", f"{server}:{server}/*", "StandIn"], "0")
+    port = spawned(place, [*java, "-cp", f"{server}:{server}/*", "StandIn"])
     return {"url": f"mongodb://127.0.0.1:{port}/", "port": port}
 
 
@@ -67,13 +67,13 @@ def stop(place: Path) -> None:
     running.killed(pid, signal.SIGKILL, port)
 
 
-def spawned(place: Path, command: list[str], first: str) -> int:
-    """Start a server that prints its port as its last word; where it listens.
+def spawned(place: Path, command: list[str]) -> int:
+    """Start a server that takes its port as its last argument, and prints it; where it listens.
 
-    The port, `first` or the one of an earlier start in this folder, is its last argument.
+    The port is that of an earlier start in this folder, if there was one.
     """
     known = place / "port"
-    port = known.read_text(encoding="utf-8") if known.exists() else first
+    port = known.read_text(encoding="utf-8") if known.exists() else str(running.free_port())
     told = place / "told.txt"
     with told.open("wb") as out, (place / "server.log").open("ab") as log:
         process = subprocess.Popen([*command, port], stdout=out, stderr=log, cwd=place)

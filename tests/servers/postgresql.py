@@ -10,7 +10,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from functools import cache
@@ -94,7 +93,7 @@ def _make(place: Path, data: Path, account: dict[str, Any]) -> None:
     else:
         data.mkdir(mode=0o700)
     password = secrets.token_hex(12)
-    for name, text in (("password", password), ("port", str(_free_port()))):
+    for name, text in (("password", password), ("port", str(running.free_port()))):
         (place / name).write_text(text, encoding="utf-8")
         (place / name).chmod(0o600)
     if account:
@@ -175,10 +174,3 @@ def _find(name: str) -> str | None:
     )
     beside = os.pathsep.join(str(path) for path in reversed(places))
     return shutil.which(name, path=beside) or shutil.which(name)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -12,6 +12,7 @@ import atexit
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ ROOT: Final = Path(__file__).parents[2]
 VARIABLE: Final = "DOCMAP_TEST_SERVERS"
 PREFIX: Final = "docmap-servers-"
 ROOM: Final = 2 * 2**30  # bytes that must be free
+_PORTS: Final = range(15_000, 32_000)
 _LOCK: Final = "run.lock"
 _DATABASES: Final = "databases"
 
@@ -184,6 +186,19 @@ def killed(pid: int, number: int, port: int) -> None:
             _pause()
     while _listens(port):
         _pause()
+
+
+def free_port() -> int:
+    """A port on which nothing listens, below those that the system gives to whoever wants any.
+
+    A server that is stopped finds it free when it starts again.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _listens(port: int) -> bool:

@@ -30,6 +30,8 @@ class Tap:
         self.asked: list[str] = []
         self.trips = 0
         self._sockets: list[socket.socket] = []
+        self._turns = threading.Lock()
+        self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextmanager
@@ -41,6 +43,8 @@ class Tap:
 
     def close(self) -> None:
         """End the relay and its connections."""
+        with self._turns:
+            self._closed = True
         for one in (self._listener, *self._sockets):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -52,8 +56,17 @@ class Tap:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
-            self._sockets += [client, server]
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
+            with self._turns:
+                if self._closed:  # meanwhile
+                    client.close()
+                    server.close()
+                    return
+                self._sockets += [client, server]
             reader = _Messages(self)
             for source, target, see in ((client, server, reader.feed), (server, client, None)):
                 threading.Thread(target=_relay, args=(source, target, see), daemon=True).start()

@@ -169,6 +169,35 @@ def test_a_cancelled_task_unwinds_and_may_wait_while_it_does() -> None:
     assert steps == ["cancelled", "put back"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_task_is_cancelled_though_the_driver_swallows_it(*, fails: bool) -> None:
+    async def swallow() -> int:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if fails:
+                raise ConnectionError from None
+        return 1
+
+    async def uncancel() -> int:
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.sleep(60)
+        except TimeoutError:  # which is meant
+            return 2
+        return 3
+
+    async def main() -> None:
+        assert await bridged(lambda: wait(uncancel())) == 2
+        task = asyncio.create_task(bridged(lambda: wait(swallow())))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
 def test_a_closed_coroutine_unwinds_and_waits_no_more() -> None:
     steps: list[str] = []
 
@@ -327,11 +356,11 @@ def test_threads_and_tasks_share_a_lock() -> None:
 
 
 def test_a_lock_that_is_not_given_back_in_time_is_not_had() -> None:
-    lock = Lock()
+    lock, over = Lock(), Event()
 
     def hold() -> None:
         with lock:
-            sleep(0.2)
+            over.wait(60)
 
     def try_it() -> bool:
         return lock.acquire(timeout=0.01)
@@ -340,6 +369,7 @@ def test_a_lock_that_is_not_given_back_in_time_is_not_had() -> None:
         holder = asyncio.create_task(bridged(hold))
         await asyncio.sleep(0)
         had = await bridged(try_it)
+        over.set()
         await holder
         return had
 
@@ -400,11 +430,11 @@ def test_only_the_holder_releases_a_lock() -> None:
 def test_an_event_wakes_threads_and_tasks() -> None:
     event = Event()
     woken: list[bool] = []
-    thread = threading.Thread(target=lambda: woken.append(event.wait(10)))
+    thread = threading.Thread(target=lambda: woken.append(event.wait(60)))
     thread.start()
 
     async def main() -> bool:
-        task = asyncio.create_task(bridged(event.wait, 10))
+        task = asyncio.create_task(bridged(event.wait, 60))
         await asyncio.sleep(0)
         event.set()
         return await task

@@ -213,7 +213,7 @@ def test_waiting_for_another_writer_is_queueing(tmp_path: Path) -> None:
         threads[0].start()
         inside.wait()
         threads[1].start()
-        time.sleep(0.05)
+        time.sleep(0.5)  # most of it is left for waiting, however late the thread begins
         leave.set()
         for thread in threads:
             thread.join()

@@ -85,6 +85,9 @@ class TestViews:
         assert (view.allow_scan, view.read_preference) == (False, "nearest")
         timeout = None if db.default_timeout is None else 30.0
         assert (db.call_timeout, db.consistency, db.read_preference) == (timeout, None, None)
+        view = view.options(write_concern=1).options(read_concern="local")
+        assert (view.write_concern, view.read_concern, view.allow_scan) == (1, "local", False)
+        assert (db.write_concern, db.read_concern) == (None, None)
         assert view.same(db)
 
     def test_none_is_what_the_storage_was_opened_with(self) -> None:
@@ -131,6 +134,9 @@ class TestValues:
             ("consistency", 1, None),
             ("consistency", ["strong"], None),
             ("read_preference", "primaryPreferred", "primary_preferred"),
+            ("read_concern", "majorty", "majority"),
+            ("write_concern", "majorty", "majority"),
+            ("write_concern", True, None),
         ],
     )
     def test_an_unknown_value(self, name: str, wrong: Any, meant: str | None) -> None:
@@ -140,6 +146,11 @@ class TestValues:
         assert caught.value.field == name
         if meant is not None:
             assert meant in caught.value.suggestions
+
+    @pytest.mark.parametrize("wrong", [0, -1, 51])
+    def test_a_write_is_confirmed_by_somebody(self, db: BaseStorageAdapter, wrong: int) -> None:
+        with pytest.raises(InvalidConfig, match="write_concern is a number of copies from 1"):
+            db.options(write_concern=wrong)
 
     @pytest.mark.parametrize("given", [{"timeout": 0.0}, {"timeout": -3}])
     def test_a_wrong_timeout_of_a_server(self, given: dict[str, Any]) -> None:

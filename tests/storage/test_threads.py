@@ -51,7 +51,7 @@ def test_a_clear_that_waits_for_a_transaction_holds_nobody_up(tmp_path: Path) ->
             waiting.start()
             waiting.join(0.1)
             reading.start()
-            reading.join(10)
+            reading.join(60)
             assert [member.id for member in found] == ["1"]
         waiting.join()
         assert storage.find(Member).count() == 0

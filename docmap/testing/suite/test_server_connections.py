@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,6 +129,19 @@ def test_a_connection_that_was_half_closed_is_not_used_again(disturbed: Disturbe
     assert state(disturbed.direct) in allowed(error, {"a": 5, "b": 2})
     db.upsert(Counter(id="a", value=7))
     assert state(db) == {"a": 7, "b": 2}
+
+
+@requires("server")
+def test_lost_connections_leave_their_places_in_the_pool(disturbed: Disturbed) -> None:
+    db = disturbed.open(pool_size=1, timeout=20 * SOON)
+    for number in range(3):
+        before = state(db)
+        disturbed.proxy.lose_reply(NAME)
+        error = tried(partial(db.upsert, Counter(id="z", value=number)))
+        assert disturbed.proxy.lost.is_set()
+        assert state(db) in allowed(error, {**BEFORE, "z": number}, before)
+    db.upsert(Counter(id="z", value=9))
+    assert state(db) == {**BEFORE, "z": 9}
 
 
 @requires("server")

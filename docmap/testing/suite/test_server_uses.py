@@ -87,12 +87,13 @@ def error_of(use: Any) -> str:
 def test_the_password_in_use_is_shown_nowhere(disturbed: Disturbed) -> None:
     user, _, _ = disturbed.url.partition("://")[2].rpartition("@")
     password = user.partition(":")[2]
-    db = disturbed.open(timeout=SOON)
+    db = disturbed.open(timeout=4 * SOON)
+    soon = db.options(timeout=SOON)
     shown: list[Any] = [repr(db), str(db), repr(db.url), str(db.url), vars(db)]
     shown += [json.dumps(db.info(), default=str), db.find(Counter).explain()]
     for harm in ("cut", "freeze", "refuse"):
         getattr(disturbed.proxy, harm)()
-        shown += [error_of(lambda: state(db)), error_of(lambda: db.upsert(Counter(id="a")))]
+        shown += [error_of(lambda: state(soon)), error_of(lambda: soon.upsert(Counter(id="a")))]
         shown.append(error_of(db.reconnect))
         disturbed.melt()
         if not db.is_open:

@@ -146,3 +146,17 @@ def test_a_type_that_does_not_fit_is_named(db: BaseStorageAdapter) -> None:
 def test_an_update_does_not_make_documents(db: BaseStorageAdapter) -> None:
     assert db.find(Order, number="x").update(status="y") == (0, 0)
     assert db.find(Order).count() == 0
+
+
+def test_no_zero_that_is_set_has_a_sign(db: BaseStorageAdapter) -> None:
+    db.insert(
+        Order(id="a", number="1", total=Decimal("2.50"), items=[Item(sku="s", price=Decimal(1))])
+    )
+    zero = Decimal("-0.00")
+    db.find(Order).update(path("total").set(zero), path("items", 0, "price").set(zero))
+    stored = db.get(Order, "a")
+    assert exact([stored.total, stored.items[0].price]) == exact([Decimal("0.00")] * 2)
+    db.find(Order).update(path("total").set(Decimal(1)))
+    db.find(Order).update(path("total").min(zero), path("amount").set(-0.0))
+    stored = db.get(Order, "a")
+    assert exact([stored.total, stored.amount]) == exact([Decimal("0.00"), 0.0])

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeVar
 from docmap import BaseStorageAdapter
 
 A = TypeVar("A", bound=type[BaseStorageAdapter])
-Kind = Literal["memory", "file"]
+Kind = Literal["memory", "file", "server"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Final
 
 from docmap import BaseStorageAdapter
 from docmap.testing.profile import BackendProfile
+from docmap_backends.postgresql import PostgreSQLStorage
 from docmap_backends.sqlite import SQLiteStorage
 from tests.conformance.broken.catalogue import BROKEN, Broken
 from tests.conformance.broken.raising import CannotConnect, OnlyRaises
 from tests.conformance.broken.sound import SoundStorage
 from tests.conformance.broken.sound_file import SoundFile
+from tests.servers import postgresql
 
-for _name in ("conditions", "results", "writing", "together", "files", "feeds", "on_sqlite"):
+_MODULES: Final = (
+    *("conditions", "results", "writing", "together", "files", "feeds", "on_sqlite"),
+    *("on_postgresql", "on_postgresql_blocks"),
+)
+for _name in _MODULES:
     import_module(f"tests.conformance.broken.{_name}")
 
 SOUND: Final = {"SoundStorage": SoundStorage, "SoundFile": SoundFile}
@@ -29,6 +36,16 @@ def profile_of(name: str) -> BackendProfile:
         **RAISING,
     }
     adapter = known[name]
+    if issubclass(adapter, PostgreSQLStorage):
+        return BackendProfile(
+            name=name,
+            url=partial(postgresql.url, "broken"),
+            adapter=adapter,
+            options={"pool_size": 32},
+            kind="server",
+            abilities=_OWN | {"indexes", "watch"},
+            second="shares",
+        )
     if issubclass(adapter, SQLiteStorage):
         return BackendProfile(
             name=name,

@@ -115,6 +115,15 @@ class SoundStorage(BaseStorageAdapter):
             table.last_key += 1
             return table.last_key
 
+    def _counted_key(self, schema: Schema) -> int:
+        with self._mutex:
+            return self.table(schema).last_key
+
+    def _count_to(self, schema: Schema, key: int) -> None:
+        with self._mutex:
+            table = self.writable(schema)
+            table.last_key = max(table.last_key, key)
+
     # -- conditions
 
     def test(self, node: Compare | Element) -> Test:

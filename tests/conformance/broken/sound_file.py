@@ -41,6 +41,7 @@ class SoundFile(SoundStorage):
         super().__init__(url, **options)
         self.file = Path((self.url.path if self.url else "") or "")
         self._depth = 0
+        self._opened = False
 
     # -- the file
 
@@ -53,11 +54,13 @@ class SoundFile(SoundStorage):
         except BaseException:
             self.release_lock()
             raise
+        self._opened = True
 
     def _disconnect(self) -> None:
-        self.held = {}
-        if self._pid == os.getpid():  # a child must leave its parent's lock alone
-            self.release_lock()
+        with self._mutex:  # whoever writes just now comes to its end
+            self.held, self._opened = {}, False
+            if self._pid == os.getpid():  # a child must leave its parent's lock alone
+                self.release_lock()
 
     def take_lock(self) -> None:
         """Keep others out for as long as the storage is open."""
@@ -68,7 +71,7 @@ class SoundFile(SoundStorage):
         except OSError as error:
             os.close(self._lock)
             raise StoreLocked(
-                f"{self.file} is open elsewhere: close it there", path=str(self.file)
+                f"sound: {self.file} is open elsewhere: close it there", path=str(self.file)
             ) from error
 
     def release_lock(self) -> None:
@@ -146,6 +149,11 @@ class SoundFile(SoundStorage):
         if self._pid != os.getpid():
             raise NotConnected("opened before the process forked: call reconnect()")
 
+    def check_opened(self) -> None:
+        """Raise NotConnected once the file was closed, which may be while somebody waits for it."""
+        if not self._opened:
+            raise NotConnected("the file was closed: call connect()")
+
     # -- writes: in memory, then to the file, then acknowledged
 
     @contextmanager
@@ -153,6 +161,7 @@ class SoundFile(SoundStorage):
         """Write the file after the outermost block; take back what it did if that fails."""
         self.check_process()
         with self._mutex:
+            self.check_opened()
             before = {name: table.copy() for name, table in self.held.items()}
             self._depth += 1
             try:
@@ -199,6 +208,10 @@ class SoundFile(SoundStorage):
         with self.committing():
             return super()._next_key(schema)
 
+    def _count_to(self, schema: Schema, key: int) -> None:
+        with self.committing():
+            super()._count_to(schema, key)
+
     def _save_many(self, schema: Schema, writes: Sequence[Write]) -> list[int]:
         return self.at_once(lambda: super(SoundFile, self)._save_many(schema, writes))
 
@@ -215,11 +228,15 @@ class SoundFile(SoundStorage):
 
     def _scan(self, schema: Schema) -> Iterator[Record]:
         self.check_process()
-        return super()._scan(schema)
+        with self._mutex:
+            self.check_opened()
+            return super()._scan(schema)
 
     def _get(self, schema: Schema, key: Any) -> Record | None:
         self.check_process()
-        return super()._get(schema, key)
+        with self._mutex:
+            self.check_opened()
+            return super()._get(schema, key)
 
 
 def _row(key: Any, record: Record) -> tuple[Any, str, int]:
