@@ -176,7 +176,7 @@ class ShelfStore:
             try:
                 yield
             except BaseException as error:
-                if not connection.in_transaction:
+                if not _is_in_transaction(connection):
                     raise
                 failure = error
         if failure is not None:
@@ -204,3 +204,11 @@ class ShelfStore:
             if connection.execute(_ODD).fetchone()[0]:
                 connection.executemany(_EVEN, [(place,) for place, _ in documents])
             connection.execute("UPDATE docmap_state SET writing=0")
+
+
+def _is_in_transaction(connection: sqlite3.Connection) -> bool:
+    """False too where an interrupt has cost the connection, and with it what it had begun."""
+    try:
+        return connection.in_transaction
+    except sqlite3.ProgrammingError:
+        return False

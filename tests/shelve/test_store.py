@@ -234,3 +234,16 @@ def test_a_store_that_may_not_be_written(store: Opened, path: Path) -> None:
     with pytest.raises(StorageError, match="is for reading"):
         store.put({b"b": b"1"})
     assert store.get(b"a") == b"1"
+
+
+def _interrupted(connection: sqlite3.Connection) -> None:
+    connection.execute("RELEASE s1")  # done, and the interrupt comes before its result is seen
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_that_costs_the_connection_comes_as_it_is(store: Opened) -> None:
+    store.put({b"a": b"1"})
+    with pytest.raises(KeyboardInterrupt), store.writing(), store.connections.writing() as inner:
+        _interrupted(inner)
+    store.put({b"c": b"3"})
+    assert list(store.keys(b"", None)) == [b"a", b"c"]
