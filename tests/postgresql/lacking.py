@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 
 import psycopg
 
-_PLACE: Final = re.compile(r"(?P<head>[\w+.-]+://(?:[^@/?#]*@)?)127\.0\.0\.1:(?P<port>\d+)")
+from tests.servers.relay import Relay, pass_on
+
 _START: Final = 196608  # the protocol's version, with which a session begins
 
 
@@ -39,7 +40,7 @@ def without_functions(url: str, *functions: str) -> Iterator[None]:
                 )
 
 
-class Lacking:
+class Lacking(Relay):
     """A relay before a server on 127.0.0.1 that refuses what it `lacks`.
 
     `lacks` has a regular expression for the statements, each with its SQLSTATE. Those have
@@ -47,38 +48,17 @@ class Lacking:
     """
 
     def __init__(self, url: str, lacks: Mapping[str, str]) -> None:
-        found = _PLACE.match(url)
-        if found is None:
-            raise ValueError("the relay needs the URL of a server on 127.0.0.1 with its port")
-        self._target = ("127.0.0.1", int(found["port"]))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"{found['head']}127.0.0.1:{self._listener.getsockname()[1]}{url[found.end() :]}"
         self.refused: list[str] = []
         self._lacks = {re.compile(one): state for one, state in lacks.items()}
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(url)
 
-    def close(self) -> None:
-        """End the relay and its connections."""
-        for one in (self._listener, *self._sockets):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            self._sockets += [client, server]
-            threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
-            threading.Thread(target=_answer, args=(server, client), daemon=True).start()
+    def _steps(
+        self, client: socket.socket, server: socket.socket
+    ) -> tuple[Callable[[], None], Callable[[], None]]:
+        return partial(self._ask, client, server), partial(pass_on, server, client)
 
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
-        reader = client.makefile("rb")
-        with suppress(OSError):
+        with suppress(OSError), client.makefile("rb") as reader:
             began = False
             while head := reader.read(4 if not began else 5):
                 length = int.from_bytes(head[-4:], "big")
@@ -103,11 +83,3 @@ class Lacking:
                 self.refused.append(text)
                 return f"DO $$ BEGIN RAISE 'lacking' USING ERRCODE = '{state}'; END $$".encode()
         return statement
-
-
-def _answer(server: socket.socket, client: socket.socket) -> None:
-    with suppress(OSError):
-        while data := server.recv(1 << 16):
-            client.sendall(data)
-    with suppress(OSError):
-        client.shutdown(socket.SHUT_WR)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +14,11 @@ from docmap import Document, DuplicateKey, Index
 from docmap.storage.indexing import build_missing, plan_indexes
 from docmap.storage.loading import schema_of
 from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.applying import applied_together
 from tests.postgresql.conftest import Opened
 from tests.postgresql.lacking import Lacking
-from tests.servers.running import ROOT
 
 pytestmark = pytest.mark.engine("postgresql")
-PROCESSES: Final = 4
 
 
 class Plain(Document, collection="parcels"):
@@ -138,21 +134,7 @@ class Parcel(Document, collection="parcels", indexes=["number", "-number", "tags
 def test_programs_that_apply_together_make_each_once(
     parcels: PostgreSQLStorage, server_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "parcels.py").write_text(MODULE, encoding="utf-8")
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    command = [sys.executable, "-m", "docmap.cli", "indexes", "apply", server_url, "parcels:Parcel"]
-    running = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    ended = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * PROCESSES, ended
+    applied_together(server_url, tmp_path, MODULE, "Parcel")
     assert parcels.indexes(Parcel)["missing"] == []
     assert _invalid(parcels) == []
 

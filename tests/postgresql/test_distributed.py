@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -28,12 +25,10 @@ from docmap import (
 )
 from docmap.storage.copying import copy
 from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.applying import applied_together
 from tests.postgresql.distributed import MADE, REMOVED, run_all, spread_tables
 from tests.servers import postgresql
-from tests.servers.running import ROOT
 from tests.servers.tap import Tap
-
-PROCESSES: Final = 4
 
 
 class Visit(
@@ -139,22 +134,7 @@ class Visit(Document, collection="visits", shard_key=("tenant", "page"),
 def test_programs_that_start_together_spread_it_once(
     spread: PostgreSQLStorage, tmp_path: Path
 ) -> None:
-    (tmp_path / "visiting.py").write_text(MODULE, encoding="utf-8")
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    url = postgresql.url("distributed")
-    command = [sys.executable, "-m", "docmap.cli", "indexes", "apply", url, "visiting:Visit"]
-    running = [
-        subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    ended = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * PROCESSES, ended
+    applied_together(postgresql.url("distributed"), tmp_path, MODULE, "Visit")
     assert spread_tables(spread) == [("visits", "shard", 1)]
 
 

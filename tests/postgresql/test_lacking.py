@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,12 +13,11 @@ import pytest
 
 from docmap import Document, Index, Indexed, StorageError
 from docmap_backends.postgresql import PostgreSQLStorage
+from tests.postgresql.applying import PROCESSES, applied_together
 from tests.postgresql.lacking import Lacking, without_functions
 from tests.servers import postgresql
-from tests.servers.running import ROOT
 
 LOCKS: Final = "pg_advisory_xact_lock(bigint)"
-PROCESSES: Final = 4
 Lacks = Callable[..., tuple[Lacking, PostgreSQLStorage]]
 
 
@@ -117,22 +113,7 @@ class TestWithoutLocks:
         self, db: PostgreSQLStorage, tmp_path: Path
     ) -> None:
         db._connections.script(["DROP TABLE IF EXISTS docmap_collections, docmap_indexes"])
-        (tmp_path / "orders.py").write_text(MODULE, encoding="utf-8")
-        url = postgresql.url("unlocked")
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-        command = [sys.executable, "-m", "docmap.cli", "indexes", "apply", url, "orders:Order"]
-        running = [
-            subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for _ in range(PROCESSES)
-        ]
-        ended = [process.communicate(timeout=120)[0] for process in running]
-        assert [process.returncode for process in running] == [0] * PROCESSES, ended
+        applied_together(postgresql.url("unlocked"), tmp_path, MODULE, "Order")
         db.reconnect()
         assert db.indexes(Order)["missing"] == []
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
-_PLACE: Final = re.compile(r"(?P<head>[\w+.-]+://(?:[^@/?#]*@)?)127\.0\.0\.1:(?P<port>\d+)")
+from tests.servers.relay import Relay, pass_on
+
 _NO_TYPE: Final = (80877103, 80877104)  # asking for TLS or GSSAPI, before the session begins
 
 
-class Tap:
+class Tap(Relay):
     """Counts the statements that pass: `asked` are their texts, `trips` the replies waited for.
 
     A statement is what is executed, whether it was prepared earlier or not; a reply is waited for
@@ -21,18 +21,9 @@ class Tap:
     """
 
     def __init__(self, url: str) -> None:
-        found = _PLACE.match(url)
-        if found is None:
-            raise ValueError("a tap needs the URL of a server on 127.0.0.1 with its port")
-        self._target = ("127.0.0.1", int(found["port"]))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"{found['head']}127.0.0.1:{self._listener.getsockname()[1]}{url[found.end() :]}"
         self.asked: list[str] = []
         self.trips = 0
-        self._sockets: list[socket.socket] = []
-        self._turns = threading.Lock()
-        self._closed = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(url)
 
     @contextmanager
     def counting(self) -> Iterator[None]:
@@ -41,45 +32,11 @@ class Tap:
         self.trips = 0
         yield
 
-    def close(self) -> None:
-        """End the relay and its connections."""
-        with self._turns:
-            self._closed = True
-        for one in (self._listener, *self._sockets):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self._target)
-            except OSError:
-                client.close()
-                continue
-            with self._turns:
-                if self._closed:  # meanwhile
-                    client.close()
-                    server.close()
-                    return
-                self._sockets += [client, server]
-            reader = _Messages(self)
-            for source, target, see in ((client, server, reader.feed), (server, client, None)):
-                threading.Thread(target=_relay, args=(source, target, see), daemon=True).start()
-
-
-def _relay(source: socket.socket, target: socket.socket, see: object) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            if callable(see):
-                see(data)
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    def _steps(
+        self, client: socket.socket, server: socket.socket
+    ) -> tuple[Callable[[], None], Callable[[], None]]:
+        see = _Messages(self).feed
+        return partial(pass_on, client, server, see), partial(pass_on, server, client)
 
 
 class _Messages:
